@@ -1,0 +1,82 @@
+"""The embedded engine: DuckDB through Ibis."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import OrderedDict
+
+import ibis
+import pyarrow as pa
+from ibis.expr import types as ir
+
+from tidemill.core.ports import Snapshot
+
+KEPT = 64
+"""Views kept; an expression must be evaluated before so many others are made."""
+
+
+class DuckDBEngine:
+    """Evaluates expressions with DuckDB, in this process; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._connection = ibis.duckdb.connect()
+        # An extension is never fetched from the network by itself.
+        for setting in (
+            "SET autoinstall_known_extensions = false",
+            "SET autoload_known_extensions = false",
+            "SET TimeZone = 'UTC'",
+            "SET enable_progress_bar = false",
+            # Files never change: their footers are read once, not at every query.
+            "SET parquet_metadata_cache = true",
+        ):
+            self._connection.raw_sql(setting)
+        self._names = (f"t{n}" for n in itertools.count())
+        self._lock = threading.RLock()
+        self._views: OrderedDict[tuple[str, ...], ir.Table] = OrderedDict()
+
+    def table(self, snapshot: Snapshot) -> ir.Table:
+        if snapshot.arrow is not None:
+            return ibis.memtable(_plain(snapshot.arrow, snapshot.schema))
+        schema = _without_day(snapshot.schema)
+        if not snapshot.files:
+            return ibis.memtable(schema.empty_table())
+        rows = self._files(snapshot.files)
+        missing = {f.name: f for f in schema if f.name not in rows.columns}
+        if not missing:
+            return rows
+        nulls = {n: ibis.null(ibis.dtype(f.type)) for n, f in missing.items()}
+        return rows.mutate(**nulls).select(*schema.names)
+
+    def arrow(self, expression: ir.Table) -> pa.Table:
+        with self._lock:
+            return self._connection.to_pyarrow(expression)
+
+    def _files(self, files: tuple[str, ...]) -> ir.Table:
+        """Return the view over some files: they never change, so it is made once."""
+        with self._lock:
+            if files not in self._views:
+                self._views[files] = self._connection.read_parquet(
+                    list(files),
+                    table_name=next(self._names),
+                    union_by_name=True,
+                    hive_partitioning=False,
+                )
+                while len(self._views) > KEPT:
+                    _, old = self._views.popitem(last=False)
+                    self._connection.drop_view(old.get_name(), force=True)
+            self._views.move_to_end(files)
+            return self._views[files]
+
+
+def _without_day(schema: pa.Schema) -> pa.Schema:
+    # The partition column is for pruning files; rows carry predicted_at.
+    return pa.schema([f for f in schema if f.name != "day"])
+
+
+def _plain(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    names = _without_day(schema).names
+    missing = [n for n in names if n not in rows.column_names]
+    for name in missing:
+        rows = rows.append_column(name, pa.nulls(rows.num_rows, schema.field(name).type))
+    return rows.select(names)

@@ -1,0 +1,110 @@
+"""Events and blobs in memory: for replays and tests, with the promises of the real ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tidemill.adapters.stores.files import check_name
+from tidemill.core.errors import Damaged, NotFound, unknown
+from tidemill.core.ports import Parcel, Snapshot
+from tidemill.core.records import MOMENT, TABLES, conform
+
+
+class MemoryEvents:
+    """Event tables as Arrow, in this process."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, pa.Table] = {}
+        self._done: dict[tuple[str, str], int] = {}
+        self._versions: dict[str, int] = {}
+
+    def append(self, table: str, rows: pa.Table, *, writer: str, sequence: int) -> bool:
+        if table not in TABLES:
+            raise unknown("table", table, TABLES)
+        if self._done.get((table, writer), -1) >= sequence:
+            return False
+        if rows.num_rows == 0:
+            return True
+        parts = [t for t in (self._rows.get(table), conform(rows, TABLES[table])) if t is not None]
+        self._rows[table] = pa.concat_tables(parts, promote_options="default")
+        self._done[table, writer] = sequence
+        self._versions[table] = self.version(table) + 1
+        return True
+
+    def snapshot(
+        self,
+        table: str,
+        *,
+        since: date | None = None,
+        until: date | None = None,
+        arrived: datetime | None = None,
+    ) -> Snapshot:
+        if table not in TABLES:
+            raise unknown("table", table, TABLES)
+        rows = self._rows.get(table, TABLES[table].empty_table())
+        if since is not None:
+            rows = rows.filter(pc.field("day") >= since)
+        if until is not None:
+            rows = rows.filter(pc.field("day") <= until)
+        if arrived is not None:
+            rows = rows.filter(pc.field("available_at") >= pa.scalar(arrived, MOMENT))
+        return Snapshot(schema=rows.schema, arrow=rows)
+
+    def version(self, table: str) -> int:
+        return self._versions.get(table, -1)
+
+    def compact(self, table: str) -> None:
+        if table in self._rows:
+            self._rows[table] = self._rows[table].combine_chunks()
+            self._versions[table] += 1
+
+
+class MemoryBlobs:
+    """Content-addressed bytes, in this process."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, dict[str, bytes]] = {}
+
+    def put(self, kind: str, data: bytes) -> str:
+        digest = hashlib.sha256(data).hexdigest()
+        check_name(kind, digest)
+        self._kept.setdefault(kind, {})[digest] = data
+        return digest
+
+    def get(self, kind: str, digest: str) -> bytes:
+        check_name(kind, digest)
+        data = self._kept.get(kind, {}).get(digest)
+        if data is None:
+            raise NotFound(f"no {kind} with digest {digest[:12]}.", fix="run 'tidemill check'.")
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise Damaged(f"the {kind} {digest[:12]} does not match its digest.", fix="restore it.")
+        return data
+
+    def digests(self, kind: str) -> list[str]:
+        check_name(kind)
+        return sorted(self._kept.get(kind, {}))
+
+
+class MemoryInbox:
+    """Parcels in this process."""
+
+    def __init__(self, parcels: list[Parcel] | None = None) -> None:
+        self._parcels = parcels or []
+
+    def put(self, parcel: Parcel) -> None:
+        self._parcels.append(parcel)
+
+    def pending(self, done: Mapping[str, int]) -> list[Parcel]:
+        return [p for p in self._parcels if p.sequence > done.get(p.writer, -1)]
+
+    def discard(self, done: Mapping[str, int]) -> dict[str, int]:
+        self._parcels = self.pending(done)
+        return dict(done)
+
+    def close(self) -> None:
+        return

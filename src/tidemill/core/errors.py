@@ -1,0 +1,81 @@
+"""Every error a person meets says what is wrong, where, and how to mend it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TidemillError(Exception):
+    """Something the user can mend; always carries a ``fix``.
+
+    Parameters
+    ----------
+    what
+        What is wrong, where, with the value that is wrong.
+    fix
+        What to do about it, as an instruction.
+
+    Examples
+    --------
+    >>> print(TidemillError("no project at './x'.", fix="run 'tidemill init ./x'."))
+    no project at './x'. Fix: run 'tidemill init ./x'.
+    """
+
+    def __init__(self, what: str, *, fix: str) -> None:
+        self.what = what
+        self.fix = fix
+        super().__init__(what, fix)
+
+    def __str__(self) -> str:
+        return f"{self.what} Fix: {self.fix}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_restore, (type(self), self.what, self.fix))
+
+
+class BadValue(TidemillError, ValueError):
+    """A value is outside the limits its field states."""
+
+
+class BadInput(TidemillError):
+    """A file, table or record cannot be taken in as it is."""
+
+
+class NotFound(TidemillError, LookupError):
+    """A name that does not exist; the message suggests the nearest one."""
+
+
+class Busy(TidemillError):
+    """Another process holds what this one needs."""
+
+
+class Damaged(TidemillError):
+    """Stored data does not match its own digest or invariants."""
+
+
+class NotAllowed(TidemillError):
+    """The step is not allowed from the present state."""
+
+
+class MissingExtra(TidemillError, ImportError):
+    """An optional integration is used but not installed."""
+
+
+def _restore(kind: type[TidemillError], what: str, fix: str) -> TidemillError:
+    return kind(what, fix=fix)
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> NotFound:
+    """Build the error for a name that does not exist.
+
+    Examples
+    --------
+    >>> print(unknown("metric", "acuracy", ["accuracy", "auc"]))
+    unknown metric 'acuracy'. Fix: did you mean 'accuracy'? Known: accuracy, auc.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    listed = ", ".join(names) if names else "none yet"
+    return NotFound(f"unknown {kind} {name!r}.", fix=f"{hint}Known: {listed}.")

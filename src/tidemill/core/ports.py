@@ -1,0 +1,286 @@
+"""Ports: what the mill asks of the world. Adapters answer; nothing above knows which one.
+
+Each port is passed by every adapter in ``adapters/`` through the same conformance suite
+(:mod:`tidemill.testing`), so an in-memory store keeps the promises of the real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+
+import pyarrow as pa
+from ibis.expr import types as ir
+
+from tidemill.core.clock import Clock
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """The rows of a table at one version: Parquet files, or Arrow in memory."""
+
+    schema: pa.Schema
+    files: tuple[str, ...] = ()
+    arrow: pa.Table | None = None
+
+
+class EventStore(Protocol):
+    """Append-only tables of events (:data:`tidemill.core.records.TABLES`)."""
+
+    def append(self, table: str, rows: pa.Table, *, writer: str, sequence: int) -> bool:
+        """Append all rows or none; False when this (writer, sequence) was appended before."""
+        ...
+
+    def snapshot(
+        self,
+        table: str,
+        *,
+        since: date | None = None,
+        until: date | None = None,
+        arrived: datetime | None = None,
+    ) -> Snapshot:
+        """Return the rows with ``day`` in [since, until], available at ``arrived`` or later.
+
+        The bounds are for skipping files: the answer may hold more rows, never fewer.
+        """
+        ...
+
+    def version(self, table: str) -> int:
+        """Return a number that grows with every change of the table; -1 when there is none."""
+        ...
+
+    def compact(self, table: str) -> None:
+        """Merge small files; no row changes."""
+        ...
+
+
+class Engine(Protocol):
+    """Evaluates expressions."""
+
+    def table(self, snapshot: Snapshot) -> ir.Table:
+        """Return the rows of a snapshot as an expression."""
+        ...
+
+    def arrow(self, expression: ir.Table) -> pa.Table:
+        """Evaluate an expression."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """A journalled state machine: one curation window, one release, ..."""
+
+    kind: str
+    id: str
+    state: str
+    payload: Json
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transition:
+    """One step of a machine, written with everything that must change with it."""
+
+    kind: str
+    id: str
+    source: str | None
+    target: str
+    why: str
+    at: datetime
+    payload: Json = field(default_factory=dict)
+    frontier: Json = field(default_factory=dict)
+    strategy: str = ""
+    actor: str = "tidemill"
+    front: str | None = None
+    """The model version that answers from now on, if this step changes it."""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    """Facts to set in the same transaction."""
+    also: tuple[Transition, ...] = ()
+    """Steps of other machines in the same transaction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JournalRow:
+    """What happened, when, why, decided by which strategy on which data."""
+
+    seq: int
+    at: datetime
+    kind: str
+    id: str
+    source: str | None
+    target: str
+    why: str
+    payload: Json
+    frontier: Json
+    strategy: str
+    actor: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Front:
+    """Which model version answered since when."""
+
+    seq: int
+    at: datetime
+    version: str | None
+    why: str
+    actor: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """The right to change state, fenced by an epoch that only grows."""
+
+    epoch: int
+
+
+class StateStore(Protocol):
+    """The journal and what follows from it; every change is one transaction."""
+
+    def lease(self, owner: str) -> AbstractContextManager[Lease]:
+        """Hold the right to change state; ``Busy`` when somebody living has it."""
+        ...
+
+    def transition(self, lease: Lease, step: Transition) -> None:
+        """Write a step; refused when the machine is not in ``source`` or the lease is old."""
+        ...
+
+    def machine(self, kind: str, machine_id: str) -> Machine | None: ...
+
+    def machines(self, kind: str, states: Sequence[str] | None = None) -> list[Machine]:
+        """Return the machines of a kind in the order of their creation."""
+        ...
+
+    def journal(self, *, after: int = 0) -> list[JournalRow]: ...
+
+    def fronts(self) -> list[Front]:
+        """Return which version answered when, the present one last."""
+        ...
+
+    def front(self) -> Front | None: ...
+
+    def fact(self, key: str) -> Any: ...
+
+    def set_fact(self, lease: Lease, key: str, value: Any) -> None: ...
+
+    def add_row(self, table: str, key: str, row: Json) -> bool:
+        """Keep a row of a ledger (``intake``, ``strategies``, ``signatures``) once by its key."""
+        ...
+
+    def rows(self, table: str) -> list[Json]: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parcel:
+    """Rows that a service handed over and that wait to be taken in."""
+
+    table: str
+    """``records``, ``labels`` or ``feedback``."""
+    rows: pa.Table
+    columns: Json
+    """Which column means what, as keywords of the stage's own column map."""
+    writer: str
+    sequence: int
+    source: str
+
+
+class Inbox(Protocol):
+    """What was acknowledged to a service but is not in the tables yet."""
+
+    def pending(self, done: Mapping[str, int]) -> list[Parcel]:
+        """Return what waits, beyond the sequence that each writer is done with."""
+        ...
+
+    def discard(self, done: Mapping[str, int]) -> dict[str, int]:
+        """Remove what is done with and whose writer is gone; return what to go on knowing."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class BlobStore(Protocol):
+    """Immutable bytes by name; a content-addressed name is checked on every read."""
+
+    def put(self, kind: str, data: bytes) -> str:
+        """Keep bytes under their sha256; returns it."""
+        ...
+
+    def get(self, kind: str, digest: str) -> bytes:
+        """Read bytes and check them; ``Damaged`` when they do not match."""
+        ...
+
+    def digests(self, kind: str) -> list[str]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Work that runs user code, apart from the mill, under limits."""
+
+    id: str
+    kind: str
+    """``fit``, ``answer``, ``check`` (answers and their latency) or ``label``."""
+    work: Any = None
+    """The trainer, or the labelling function."""
+    table: pa.Table | None = None
+    models: Mapping[str, bytes] = field(default_factory=dict)
+    seconds: float = 3600.0
+    memory_mb: int = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobResult:
+    """What became of a job: its output, or why it failed."""
+
+    ok: bool
+    why: str = ""
+    model: bytes | None = None
+    tables: Mapping[str, pa.Table] = field(default_factory=dict)
+    facts: Json = field(default_factory=dict)
+
+
+class Jobs(Protocol):
+    """Runs jobs; a job outlives the turn that started it."""
+
+    def start(self, job: Job) -> None:
+        """Start a job, unless one of this id has been started and is not lost."""
+        ...
+
+    def poll(self, job_id: str) -> JobResult | None:
+        """Return the result, None while it runs; a job that was lost is a failed result."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until a job ends or the time is over."""
+        ...
+
+    def forget(self, job_id: str) -> None:
+        """Remove what a collected job left behind."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Everything outside the strategy: the adapters, the clock, the salt."""
+
+    clock: Clock
+    events: EventStore
+    engine: Engine
+    state: StateStore
+    blobs: BlobStore
+    jobs: Jobs
+    inbox: Inbox
+    salt: str
+
+    def close(self) -> None:
+        """Let go of files and processes; a job that runs goes on."""
+        for part in (self.jobs, self.inbox, self.state):
+            part.close()

@@ -1,0 +1,52 @@
+"""``tidemill init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from tidemill.faces.cli.exits import Exit
+from tidemill.faces.cli.options import USUAL, Options
+from tidemill.faces.cli.printing import answer
+from tidemill.faces.cli.scaffold import STRATEGY_TEXT
+
+
+def init(path: Path = Path(), /, *, options: Options = USUAL) -> Exit:
+    """Make a project: project.toml, and a strategy.py of about 20 lines to change.
+
+    Parameters
+    ----------
+    path
+        The folder; --project means the same here.
+    """
+    from tidemill.project import CONFIG, STRATEGY, create_project
+
+    folder = options.project if path == Path() else path
+    kept = (folder / STRATEGY).exists()
+    create_project(folder, strategy=STRATEGY_TEXT)
+    there = Options(project=folder)
+    steps = [
+        f"say what to change in {folder / STRATEGY}",
+        there.command("records import FILE"),
+        there.command("labels import FILE"),
+        there.command("plan"),
+        there.command("run"),
+    ]
+    document = {
+        "project": str(folder),
+        "files": [str(folder / CONFIG), str(folder / STRATEGY)],
+        "kept_strategy": kept,
+        "next": steps,
+    }
+
+    def show(out: Console) -> None:
+        out.print(f"Made a project at {folder}.")
+        if kept:
+            out.print(f"{folder / STRATEGY} was there already and stays as it is.")
+        out.print("\nNext:", style="bold")
+        for k, step in enumerate(steps, start=1):
+            out.print(f"  {k}. {step}", soft_wrap=True)
+
+    answer(document, options, show)
+    return Exit.DONE

@@ -1,0 +1,1 @@
+"""A year of flights out of New York, and one picture of what the loop was worth."""

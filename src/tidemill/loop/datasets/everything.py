@@ -1,0 +1,32 @@
+"""Learn from all labelled records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from ibis.expr import types as ir
+
+from tidemill.core.rule import rule
+
+
+@rule
+class All:
+    """Learn from every labelled record there is.
+
+    Examples
+    --------
+    >>> All().window is None
+    True
+    """
+
+    @property
+    def window(self) -> None:
+        return None
+
+    def __call__(self, reservoir: ir.Table, now: datetime, /) -> ir.Table:
+        return reservoir
+
+    @classmethod
+    def examples(cls) -> Iterator[All]:
+        yield cls()

@@ -1,0 +1,139 @@
+"""A dataset is an exact list of rows: ids, label versions, row hashes, weights, splits.
+
+It is rebuilt by id and verified, never by the version of a table; so compaction, vacuum and
+later imports leave it as it was, and a row that was erased is missed by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from ibis.expr import types as ir
+
+from tidemill.core.as_of import AsOf
+from tidemill.core.draws import row_hash
+from tidemill.core.errors import Damaged
+from tidemill.core.records import bare, features_of
+from tidemill.core.rules import Holdout, TrainingData
+
+_COLUMNS = [
+    *("record_id", "predicted_at", "label_id", "label", "label_text"),
+    *("row_hash", "weight", "source_kind", "split"),
+]
+_FEATURES = "tidemill.features"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """An exact, immutable selection from the reservoir.
+
+    ``rows`` has one row a record, in order of (predicted_at, record_id); ``split`` is
+    ``train`` or ``test``. Its schema's metadata names the features there were.
+    """
+
+    rows: pa.Table
+
+    @property
+    def digest(self) -> str:
+        """The content hash over every column, in canonical order."""
+        columns = [self.rows.column(n) for n in _COLUMNS if n != "predicted_at"]
+        texts = [pc.fill_null(_text(c), "\x00") for c in columns]
+        joined = pc.binary_join_element_wise(*texts, "\x1f")
+        whole = "\x1e".join([*joined.to_pylist(), *_features(self.rows)])
+        return hashlib.sha256(whole.encode()).hexdigest()
+
+    def count(self, split: str) -> int:
+        return int(pc.sum(pc.equal(self.rows["split"], split)).as_py() or 0)
+
+    def to_bytes(self) -> bytes:
+        sink = io.BytesIO()
+        pq.write_table(self.rows.select(_COLUMNS), sink, compression="zstd")
+        return sink.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Manifest:
+        return cls(rows=pq.read_table(io.BytesIO(data)))
+
+
+def form(view: AsOf, rows: ir.Table, holdout: Holdout) -> Manifest:
+    """Write down exactly which rows an expression over the reservoir selects."""
+    names = [n for n in _COLUMNS if n != "split"]
+    found = view.arrow(rows.select(*names).order_by("predicted_at", "record_id"))
+    at = found["predicted_at"].to_numpy().astype("datetime64[us]")
+    split = np.where(holdout(at), "test", "train")
+    found = found.append_column("split", pa.array(split, pa.string()))
+    features = json.dumps(features_of(list(rows.columns)))
+    return Manifest(rows=found.replace_schema_metadata({_FEATURES: features}))
+
+
+def rebuild(view: AsOf, manifest: Manifest, split: str) -> tuple[pa.Table, TrainingData]:
+    """Fetch the rows of a split by id and verify each against its hash.
+
+    Returns
+    -------
+    tuple
+        The manifest's rows of the split, and the data to train or test on, in that order.
+
+    Raises
+    ------
+    Damaged
+        If a row is missing or does not hold what it held when the dataset was formed.
+    """
+    wanted = manifest.rows.filter(pc.field("split") == split)
+    if not wanted.num_rows:
+        empty = np.zeros(0)
+        return wanted, TrainingData(features=pa.table({}), label=empty, weight=empty)
+    features = fetch(view, wanted)
+    label = wanted["label_text"] if wanted["label"].null_count else wanted["label"]
+    data = TrainingData(
+        features=features,
+        label=label.to_numpy(zero_copy_only=False),
+        weight=wanted["weight"].to_numpy(),
+    )
+    return wanted, data
+
+
+def fetch(view: AsOf, wanted: pa.Table) -> pa.Table:
+    """Return the features of the wanted records, in their order, verified by ``row_hash``."""
+    span = pc.min_max(wanted["predicted_at"]).as_py()
+    records = view.records(since=span["min"], until=span["max"] + timedelta(microseconds=1))
+    found = view.arrow(records.select("record_id", *features_of(list(records.columns))))
+    place = pc.index_in(wanted["record_id"], found["record_id"])
+    if place.null_count:
+        lost = wanted.filter(pc.is_null(place))["record_id"]
+        raise Damaged(
+            f"{len(lost)} records of a dataset are gone, {lost[0].as_py()!r} first.",
+            fix="they were erased or lost; form a new dataset, or restore the events.",
+        )
+    found = found.take(place)
+    wrong = pc.not_equal(row_hash(found), wanted["row_hash"].combine_chunks())
+    if pc.any(wrong).as_py():
+        changed = wanted.filter(wrong)["record_id"]
+        raise Damaged(
+            f"{len(changed)} records changed since the dataset was formed, "
+            f"{changed[0].as_py()!r} first.",
+            fix="restore the events from a backup.",
+        )
+    # A feature that appeared later is none of this dataset's.
+    names = _features(wanted) or found.column_names
+    return bare(found.select([n for n in found.column_names if n in names]))
+
+
+def _features(rows: pa.Table) -> list[str]:
+    return json.loads((rows.schema.metadata or {}).get(_FEATURES.encode(), b"[]"))
+
+
+def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_floating(column.type):
+        # The bits, not a rendering: equal means equal to the last digit.
+        bits = np.asarray(pc.fill_null(column, np.nan).to_numpy(), dtype="<f8").view("<u8")
+        return pa.chunked_array([pa.array(bits).cast(pa.string())])
+    return column.cast(pa.string())

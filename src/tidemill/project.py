@@ -1,0 +1,420 @@
+"""Opens a project: the only place where adapters meet a strategy."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import tomllib
+import types
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from tidemill.adapters.engines.duckdb import DuckDBEngine
+from tidemill.adapters.stores.delta import DeltaEvents
+from tidemill.adapters.stores.files import FileBlobs, write_whole
+from tidemill.adapters.stores.spool import FEATURE, Spool
+from tidemill.adapters.stores.sql import SqlState
+from tidemill.adapters.trainers.pickling import by_value
+from tidemill.adapters.trainers.pickling import load as load_model
+from tidemill.adapters.trainers.pool import ProcessPool
+from tidemill.core.clock import Clock, SystemClock
+from tidemill.core.errors import BadInput, NotAllowed, NotFound
+from tidemill.core.fingerprint import SOURCE
+from tidemill.core.machines import RELEASE
+from tidemill.core.model import Answers, answer
+from tidemill.core.ports import World
+from tidemill.core.work import same_features
+from tidemill.loop.log.columns import Columns, FactColumns
+from tidemill.strategy import front, importing, loading
+from tidemill.strategy.storing import Counts
+from tidemill.strategy.strategy import Strategy
+from tidemill.strategy.turn import Plan, plan, settle
+
+CONFIG, STRATEGY = "project.toml", "strategy.py"
+
+
+class Mill:
+    """An open project: log to it, ask its champion, turn it.
+
+    Made by :func:`tidemill.open`. Logging and asking are safe from several threads.
+
+    Attributes
+    ----------
+    world
+        The adapters behind it.
+    """
+
+    def __init__(self, path: Path, world: World, strategy: Strategy | None) -> None:
+        self.path = path
+        self.world = world
+        self._strategy = strategy
+        self._source = ""
+        self._champion: tuple[str, object, dict[str, str]] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def strategy(self) -> Strategy:
+        """The strategy of ``strategy.py``, loaded at first use."""
+        if self._strategy is None:
+            self._strategy = loading.load(self.path / STRATEGY, loaded=self._loaded)
+        return self._strategy
+
+    def _loaded(self, module: types.ModuleType) -> None:
+        by_value(module)
+        self._source = str(getattr(module, SOURCE))
+
+    def log(
+        self,
+        features: Any,
+        *,
+        output: Any = None,
+        score: Any = None,
+        record_id: Any = None,
+        unit: Any = None,
+        tags: Mapping[str, str] | None = None,
+        model: str | None = None,
+        time: Any = None,
+        latency_ms: float | None = None,
+    ) -> list[str]:
+        """Log predictions that your own service made.
+
+        Parameters
+        ----------
+        features
+            What the model saw: a dict for one record; a list of dicts, an Arrow table or a
+            pandas or polars DataFrame for many.
+        output, score, record_id, unit, time
+            One value, or one for each record. ``time`` must have a zone; now if left out.
+            Ids are made where none are given.
+        tags
+            Texts to tell cohorts apart.
+        model
+            The version of your model.
+
+        Returns
+        -------
+        list of str
+            The ids, to give with feedback and labels. When this returns, the records are
+            kept: they survive a kill -9 of this process.
+
+        Examples
+        --------
+        >>> mill = getfixture("mill")
+        >>> mill.log({"distance": 300}, output=1, score=0.7, record_id="a")
+        ['a']
+        """
+        if isinstance(features, Mapping):
+            key = uuid.uuid4().hex if record_id is None else str(record_id)
+            row = {
+                "record_id": key,
+                "predicted_at": self._moment(time),
+                "features": {str(k): _plain(v) for k, v in features.items()},
+                "output": _plain(output),
+                "score": _plain(score),
+                "unit": _plain(unit),
+                "tags": dict(tags) if tags else None,
+                "model": model,
+                "latency_ms": _plain(latency_ms),
+            }
+            self._spool.write("records", row)
+            return [key]
+        table = arrow(features)
+        n = table.num_rows
+        if not n:
+            return []
+        ids = [uuid.uuid4().hex for _ in range(n)] if record_id is None else record_id
+        now = self.world.clock.now()
+        whole = table.rename_columns([FEATURE + c for c in table.column_names])
+        extra = {
+            "record_id": ids,
+            "predicted_at": now if time is None else time,
+            "output": output,
+            "score": score,
+            "unit": unit,
+            "model": model,
+            "latency_ms": latency_ms,
+            **{f"tag_{k}": v for k, v in (tags or {}).items()},
+        }
+        columns: dict[str, Any] = {"prefix": FEATURE}
+        if tags:
+            columns["tags"] = [f"tag_{k}" for k in tags]
+        for name, value in extra.items():
+            if value is not None:
+                whole = whole.append_column(name, spread(value, n, name))
+                if name in ("output", "score", "unit", "model", "latency_ms"):
+                    columns[name] = name
+        self._spool.write_batch("records", whole, columns, "log")
+        return [str(i) for i in whole["record_id"].to_pylist()]
+
+    def feedback(
+        self,
+        record_id: str,
+        value: float | str | bool = True,  # noqa: FBT001, FBT002 - a value, not a switch
+        *,
+        kind: str = "feedback",
+        time: datetime | None = None,
+    ) -> None:
+        """Say what a user did with an answer: a thumb, a click, a correction.
+
+        Examples
+        --------
+        >>> getfixture("mill").feedback("a", 1, kind="thumb")
+        """
+        row = {"record_id": _plain(record_id), "value": _plain(value), "kind": kind}
+        self._spool.write("feedback", row | {"happened_at": self._moment(time)})
+
+    def label(self, record_id: str, label: float | str, *, time: datetime | None = None) -> None:
+        """Say what the truth was for a record."""
+        row = {"record_id": _plain(record_id), "label": _plain(label)}
+        self._spool.write("labels", row | {"happened_at": self._moment(time)})
+
+    def _moment(self, time: Any) -> str:
+        """Write a time down as it was given; one that cannot be read goes to the quarantine."""
+        at = self.world.clock.now() if time is None else time
+        return at.isoformat() if isinstance(at, datetime) else str(at)
+
+    def predict(
+        self,
+        features: Any,
+        *,
+        record_id: Any = None,
+        unit: Any = None,
+        tags: Mapping[str, str] | None = None,
+        time: Any = None,
+    ) -> Answers:
+        """Let the champion answer, and log what it saw and said.
+
+        Raises
+        ------
+        NotFound
+            If no model is in front yet.
+        """
+        table = arrow([features] if isinstance(features, Mapping) else features)
+        version, said = self.ask(table)
+        outputs = [_plain(v) for v in said.output]
+        scores = [None if np.isnan(s) else float(s) for s in said.score]
+        if isinstance(features, Mapping):
+            how = {"record_id": record_id, "unit": unit, "time": time}
+            self.log(features, output=outputs[0], score=scores[0], tags=tags, model=version, **how)
+        else:
+            self.log(
+                table,
+                output=outputs,
+                score=scores,
+                record_id=record_id,
+                unit=unit,
+                tags=tags,
+                model=version,
+                time=time,
+            )
+        return said
+
+    def ask(self, features: pa.Table) -> tuple[str, Answers]:
+        """Let the champion answer, without logging; returns its version too."""
+        at_front = self.world.state.front()
+        if at_front is None or at_front.version is None:
+            raise NotFound(
+                "no model is in front yet.",
+                fix="let the mill train one: tidemill run; or sign one: tidemill releases list.",
+            )
+        version, model, kinds = self._load(at_front.version)
+        return version, answer(model, same_features(features, kinds))
+
+    def model(self, version: str) -> tuple[object, dict[str, str]]:
+        """Return the model of a release and the features it takes, its digest checked."""
+        machine = self.world.state.machine(RELEASE, version)
+        if machine is None or "model" not in machine.payload:
+            raise NotFound(
+                f"release {version!r} has no model.", fix="see 'tidemill releases list'."
+            )
+        kept = machine.payload["model"]
+        return load_model(self.world.blobs.get("models", kept["digest"])), kept["features"]
+
+    def _load(self, version: str) -> tuple[str, object, dict[str, str]]:
+        with self._lock:
+            if self._champion is None or self._champion[0] != version:
+                self._champion = (version, *self.model(version))
+            return self._champion
+
+    def plan(self) -> Plan:
+        """Say what a turn would do now, and why; nothing is changed."""
+        return plan(self.world, self.strategy)
+
+    def run(self, *, wait: bool = True, told: Callable[[Plan], None] | None = None) -> list[Plan]:
+        """Turn until nothing is due; ``wait`` for fits that run meanwhile.
+
+        ``told`` is given the plan of each turn as soon as it is done.
+        """
+        strategy = self.strategy  # loading it fills in the source
+        front.remember(self.world, strategy, self._source.encode())
+        return settle(self.world, strategy, wait=wait, told=told)
+
+    def retrain(self, who: str) -> None:
+        """Ask for a retrain; the next turn starts it."""
+        with self.world.state.lease("retrain") as lease:
+            self.world.state.set_fact(lease, "asked", who)
+
+    def import_records(self, table: Any, columns: Columns, *, source: str) -> Counts:
+        """Take in a table of predictions; see :func:`tidemill.strategy.importing.records`."""
+        return importing.records(self.world, self.strategy, arrow(table), columns, source=source)
+
+    def import_labels(
+        self,
+        table: Any,
+        columns: FactColumns,
+        *,
+        source: str,
+        name: str = "labels",
+        kind: str = "outcome",
+    ) -> Counts:
+        """Take in a table of labels or feedback."""
+        return importing.facts(
+            self.world, self.strategy, arrow(table), columns, source=source, name=name, kind=kind
+        )
+
+    def close(self) -> None:
+        """Let go of files and of the warm pool; a fit that runs goes on."""
+        self.world.close()
+
+    @property
+    def _spool(self) -> Spool:
+        if not isinstance(self.world.inbox, Spool):
+            raise NotAllowed("this mill has no spool.", fix="open it with tidemill.open.")
+        return self.world.inbox
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_project(path: str | Path, *, clock: Clock | None = None) -> Mill:
+    """Open a project.
+
+    Raises
+    ------
+    NotFound
+        If there is no project at the path.
+    """
+    folder = Path(path)
+    config = read_config(folder)
+    world = World(
+        clock=clock or SystemClock(),
+        events=DeltaEvents(folder / "events"),
+        engine=DuckDBEngine(),
+        state=SqlState(folder / "state.db"),
+        blobs=FileBlobs(folder / "store"),
+        jobs=ProcessPool(folder / "jobs", path=(str(folder.resolve()),)),
+        inbox=Spool(folder / "spool"),
+        salt=config["salt"],
+    )
+    return Mill(folder, world, None)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read ``project.toml``."""
+    try:
+        config = tomllib.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        return {"salt": str(config["salt"]), "name": str(config["name"])}
+    except FileNotFoundError:
+        raise NotFound(
+            f"there is no project at {folder.resolve()}.",
+            fix=f"run 'tidemill init {folder}', or give another --project.",
+        ) from None
+    except (tomllib.TOMLDecodeError, KeyError, UnicodeDecodeError, OSError) as error:
+        raise BadInput(
+            f"{folder / CONFIG} cannot be read: {type(error).__name__} {error}.",
+            fix="restore it; it needs a name and a salt.",
+        ) from None
+
+
+def create_project(path: str | Path, *, strategy: str, salt: str | None = None) -> Path:
+    """Make a project: its configuration and its strategy file.
+
+    Raises
+    ------
+    NotAllowed
+        If there is one already.
+    """
+    folder = Path(path)
+    if (folder / CONFIG).exists():
+        raise NotAllowed(f"there is a project at {folder} already.", fix="choose another folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    text = (
+        f'name = "{folder.resolve().name}"\n'
+        "# Salts the random draws of sampling. Never change it: draws must not repeat.\n"
+        f'salt = "{salt or secrets.token_hex(16)}"\n'
+    )
+    if not (folder / STRATEGY).exists():
+        write_whole(folder / STRATEGY, strategy.encode())
+    write_whole(folder / CONFIG, text.encode())
+    return folder
+
+
+def arrow(data: Any) -> pa.Table:
+    """Turn what a user has into Arrow: a table, a DataFrame, a dict or a list of dicts.
+
+    Raises
+    ------
+    BadInput
+        If it is none of them, or its columns cannot be told.
+    """
+    try:
+        if isinstance(data, pa.Table):
+            return data
+        if isinstance(data, Mapping):
+            return pa.table({k: pa.array(v) for k, v in data.items()})
+        if isinstance(data, Sequence) and all(isinstance(r, Mapping) for r in data):
+            names = list(dict.fromkeys(n for r in data for n in r))
+            return pa.table({n: pa.array([r.get(n) for r in data]) for n in names})
+        if hasattr(data, "__arrow_c_stream__"):
+            return pa.table(data)
+    except (pa.ArrowInvalid, TypeError, ValueError, OverflowError) as error:
+        raise BadInput(
+            f"the rows cannot be read as a table: {' '.join(str(error).split())}.",
+            fix="give every column values of one type.",
+        ) from None
+    raise BadInput(
+        f"{type(data).__name__} is no table.",
+        fix="give a dict, a list of dicts, an Arrow table, or a pandas or polars DataFrame.",
+    )
+
+
+def spread(value: Any, n: int, name: str) -> pa.Array:
+    """Turn one value, or one for each of n rows, into a column."""
+    if isinstance(value, str | bytes | float | int | bool | datetime) or value is None:
+        return pa.array([value] * n)
+    values = value if isinstance(value, pa.Array | pa.ChunkedArray) else list(value)
+    if len(values) != n:
+        raise BadInput(
+            f"{name} has {len(values)} values for {n} records.", fix="give one, or one a record."
+        )
+    try:
+        return values if not isinstance(values, list) else pa.array(values)
+    except (pa.ArrowInvalid, TypeError, ValueError, OverflowError) as error:
+        raise BadInput(
+            f"the values of {name} cannot be read: {' '.join(str(error).split())}.",
+            fix="give values of one type.",
+        ) from None
+
+
+def _plain(value: Any) -> Any:
+    """Turn a numpy value into Python's, a time into ISO text; the rest JSON takes or not."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    elif isinstance(value, np.ndarray):
+        value = value.tolist()
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def default_user() -> str:
+    """Return who acts, for signatures: the user of this machine."""
+    return os.environ.get("TIDEMILL_USER") or os.environ.get("USER") or "somebody"

@@ -1,0 +1,111 @@
+"""Importing tables: in batches, exactly once, under the right to change state."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import ipc
+
+from tidemill.core.ports import Lease, World
+from tidemill.loop.log.columns import Columns, FactColumns
+from tidemill.strategy.storing import Counts, store_facts, store_records
+from tidemill.strategy.strategy import Strategy
+from tidemill.strategy.turn import Turn, moment_of
+
+BATCH = 200_000
+"""Rows taken in at a time."""
+
+
+def records(
+    world: World, strategy: Strategy, table: pa.Table, columns: Columns, *, source: str
+) -> Counts:
+    """Take in a table of predictions.
+
+    Returns
+    -------
+    Counts
+        What became of the rows; importing the same table again changes nothing.
+    """
+    total = Counts(table="records", source=source)
+    with world.state.lease("import") as lease:
+        turn = _turn(world, strategy)
+        key = _digest(table, columns)
+        for k, batch in enumerate(_batches(table)):
+            how: dict[str, Any] = {
+                "source": source,
+                "writer": "import",
+                "sequence": _sequence(lease, k),
+            }
+            how["key"] = f"{key}:{k}"
+            total = add(total, store_records(turn, lease, batch, columns, **how))
+    return total
+
+
+def facts(
+    world: World,
+    strategy: Strategy,
+    table: pa.Table,
+    columns: FactColumns,
+    *,
+    source: str,
+    name: str = "labels",
+    kind: str = "outcome",
+) -> Counts:
+    """Take in a table of labels or feedback; a label whose record is unknown waits for it."""
+    total = Counts(table=name, source=source)
+    with world.state.lease("import") as lease:
+        turn = _turn(world, strategy)
+        key = _digest(table, columns)
+        for k, batch in enumerate(_batches(table)):
+            done = store_facts(
+                turn,
+                lease,
+                batch,
+                columns,
+                name=name,
+                source=source,
+                source_kind=kind,
+                writer="import",
+                sequence=_sequence(lease, k),
+                key=f"{name}:{key}:{k}",
+            )
+            total = add(total, done)
+    return total
+
+
+def add(one: Counts, other: Counts) -> Counts:
+    """Add up what became of two batches."""
+    reasons = dict(one.reasons or {})
+    for reason, n in (other.reasons or {}).items():
+        reasons[reason] = reasons.get(reason, 0) + n
+    numbers = ("seen", "accepted", "already", "sampled_out", "waiting", "quarantined")
+    sums = {n: getattr(one, n) + getattr(other, n) for n in numbers}
+    notes = tuple(dict.fromkeys((*one.notes, *other.notes)))
+    return replace(one, **sums, reasons=reasons, notes=notes)
+
+
+def _batches(table: pa.Table) -> list[pa.Table]:
+    starts = range(0, table.num_rows, BATCH) if table.num_rows else [0]
+    return [table.slice(k, BATCH) for k in starts]
+
+
+def _sequence(lease: Lease, k: int) -> int:
+    # Never repeats: what is imported again is recognised by its content, not by its writer,
+    # since a label that was changed and changed back must count.
+    return lease.epoch * 1_000_000 + k
+
+
+def _turn(world: World, strategy: Strategy) -> Turn:
+    return Turn(world=world, strategy=strategy, now=moment_of(world), strategy_hash=strategy.hash)
+
+
+def _digest(table: pa.Table, columns: Columns | FactColumns) -> str:
+    sink = pa.BufferOutputStream()
+    with ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    digest = hashlib.sha256(repr(columns).encode())
+    digest.update(memoryview(sink.getvalue()))
+    return digest.hexdigest()[:16]

@@ -1,0 +1,64 @@
+"""What is going on, as plain JSON: the front, the candidates, the intake, what is next."""
+
+from __future__ import annotations
+
+from tidemill.core.machines import CURATION, RELEASE
+from tidemill.core.ports import Json, Machine, World
+
+
+def status(world: World) -> Json:
+    """Say how the mill stands; reads the state only, so it is quick at any age."""
+    front = world.state.front()
+    releases = world.state.machines(RELEASE)
+    states: dict[str, int] = {}
+    for m in releases:
+        states[m.state] = states.get(m.state, 0) + 1
+    windows = world.state.machines(CURATION)
+    return {
+        "front": None if front is None else front.version,
+        "front_since": None if front is None or front.version is None else front.at.isoformat(),
+        "last_turn": world.state.fact("last_turn"),
+        "last_triggered": world.state.fact("last_triggered"),
+        "releases": states,
+        "pending": [release(m) for m in releases if m.state in ("inconclusive", "awaiting")],
+        "windows": len(windows),
+        "chosen": sum(m.payload["chosen"] for m in windows),
+        "training_seconds": round(sum(m.payload.get("seconds", 0.0) for m in releases), 2),
+        "intake": intake(world),
+    }
+
+
+def intake(world: World) -> Json:
+    """Add up what became of everything that was ever handed in."""
+    totals: Json = {}
+    for row in world.state.rows("intake"):
+        table = totals.setdefault(row["table"], {"reasons": {}})
+        names = ("seen", "accepted", "already", "sampled_out", "waiting", "quarantined")
+        for name in names:
+            table[name] = table.get(name, 0) + row[name]
+        for reason, n in (row["reasons"] or {}).items():
+            table["reasons"][reason] = table["reasons"].get(reason, 0) + n
+    return totals
+
+
+def release(machine: Machine) -> Json:
+    """Describe a release in a line."""
+    payload = machine.payload
+    return {
+        "release": machine.id,
+        "state": machine.state,
+        "verdict": payload.get("verdict"),
+        "why": payload.get("why"),
+        "champion_then": payload.get("champion"),
+        "trained_on": payload["dataset"]["train"],
+        "tested_on": payload.get("test", {}).get("rows"),
+        "seconds": payload.get("seconds"),
+        "triggered_at": payload["triggered_at"],
+        "live_at": payload.get("live_at"),
+        "signed_by": payload.get("signed_by"),
+    }
+
+
+def releases(world: World) -> list[Json]:
+    """Describe every release, the oldest first."""
+    return [release(m) for m in world.state.machines(RELEASE)]

@@ -1,0 +1,122 @@
+"""A strategy: one frozen value that names a rule for every stage of the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, field
+from typing import Annotated, Any, cast
+
+from tidemill.core.errors import BadValue
+from tidemill.core.fingerprint import fingerprint
+from tidemill.core.limits import Has, OneOf, Span, Text
+from tidemill.core.rule import rule
+from tidemill.core.rules import (
+    CurationRule,
+    DatasetRule,
+    Gate,
+    Holdout,
+    LabelRule,
+    LogRule,
+    Rollout,
+    Trainer,
+    Trigger,
+)
+from tidemill.loop.curation import Outcome, Uniform
+from tidemill.loop.datasets import All, Newest
+from tidemill.loop.log import Everything
+from tidemill.loop.online import Immediate
+from tidemill.loop.training import Command, Estimator, Function
+from tidemill.loop.training.function import always_the_mean
+from tidemill.loop.triggers import Manual
+
+
+@rule
+class Strategy:
+    """The rules of all stages; the one thing a user improves.
+
+    Parameters
+    ----------
+    training
+        How to train: a function ``(dataset, previous) -> model``, a scikit-learn estimator,
+        a command as a list of texts, or one of the rules of :mod:`tidemill.loop.training`.
+    log, curation, labels, trigger, dataset, holdout, online
+        The rule of each stage.
+    offline
+        The gates a candidate must pass; all must be OK.
+    signing
+        Who signs a report card: ``"auto"`` signs when all gates are OK; ``"approve"`` waits
+        for a person; ``"suggest"`` only tells and waits for nothing.
+    deadline
+        How long a candidate waits for a person.
+    name, comment
+        For people; they do not change the content hash.
+
+    Examples
+    --------
+    >>> from tidemill import Every
+    >>> Strategy(training=always_the_mean, trigger=Every("7d")).trigger
+    Every(period='7d')
+    """
+
+    _: KW_ONLY
+    training: Any
+    log: Annotated[LogRule, Has("examples", "a rule, such as Everything()")] = Everything()
+    curation: Annotated[CurationRule, Has("per", "a rule, such as Uniform(1000, per='7d')")] = (
+        Uniform(1000)
+    )
+    labels: Annotated[LabelRule, Has("final_after", "a rule, such as Outcome()")] = Outcome()
+    trigger: Annotated[Trigger, Has("__call__", "a rule, such as Every('7d')")] = Manual()
+    dataset: Annotated[DatasetRule, Has("window", "a rule, such as Recent('30d')")] = All()
+    holdout: Annotated[Holdout, Has("__call__", "a rule, such as Newest()")] = Newest()
+    offline: Any = ()
+    signing: Annotated[str, OneOf(("auto", "approve", "suggest"))] = "auto"
+    deadline: Annotated[str, Span()] = "14d"
+    online: Annotated[Rollout, Has("sample", "a rule, such as Immediate()")] = Immediate()
+    name: Annotated[str, Text()] = field(default="strategy", metadata={"cosmetic": True})
+    comment: str = field(default="", metadata={"cosmetic": True})
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "training", trainer(self.training))
+        object.__setattr__(self, "offline", _gates(self.offline))
+
+    @property
+    def hash(self) -> str:
+        """The content hash of everything that matters to what the strategy does."""
+        return fingerprint(self)
+
+    @classmethod
+    def examples(cls) -> Iterator[Strategy]:
+        yield cls(training=always_the_mean)
+
+
+def trainer(value: Any) -> Trainer:
+    """Make a training rule of a function, an estimator, a command, or a rule itself."""
+    if isinstance(value, type):
+        raise _no_trainer(value)
+    if hasattr(value, "memory_mb") and callable(value):
+        return cast("Trainer", value)
+    if hasattr(value, "fit") and hasattr(value, "predict"):
+        return Estimator(value)
+    if isinstance(value, list | tuple) and value and all(isinstance(v, str) for v in value):
+        return Command(list(value))
+    if callable(value):
+        return Function(value)
+    raise _no_trainer(value)
+
+
+def _no_trainer(value: object) -> BadValue:
+    must = "a function (dataset, previous) -> model, an estimator or a list of texts"
+    return BadValue(
+        f"Strategy(training={value!r}): training must be {must}.", fix=f"pass training as {must}."
+    )
+
+
+def _gates(value: Any) -> tuple[Gate, ...]:
+    gates = tuple(value) if isinstance(value, list | tuple) else (value,)
+    for gate in gates:
+        if isinstance(gate, type) or not callable(gate):
+            raise BadValue(
+                f"Strategy(offline={gate!r}): each gate must be a rule.",
+                fix="pass gates such as AtLeast(Accuracy(), 0.7).",
+            )
+    return gates

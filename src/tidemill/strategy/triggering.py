@@ -1,0 +1,93 @@
+"""Triggering in a turn: when a retrain is due, form its dataset and open a release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from tidemill.core.machines import LABELLING, OPEN, RELEASE
+from tidemill.core.ports import Lease
+from tidemill.core.rules import Facts
+from tidemill.strategy.forming import describe, enough, form_dataset, unlike
+from tidemill.strategy.turn import Step, Turn
+
+
+def due(turn: Turn) -> Iterator[Step]:
+    """Ask the trigger, unless a candidate is still on its way."""
+    state = turn.world.state
+    busy = state.machines(RELEASE, [*OPEN, "awaiting"])
+    if busy:
+        turn.notes.append(f"no retrain: {busy[-1].id} is {busy[-1].state}")
+        return
+    if turn.steps or state.machines(LABELLING, ["requested"]):
+        # A dataset formed now would miss what is on its way; the next turn asks again.
+        first = "labels are" if not turn.steps else f"{turn.steps[-1].stage} is"
+        turn.notes.append(f"no retrain yet: {first} due first")
+        return
+    last, asked = state.fact("last_triggered"), state.fact("asked")
+    facts = Facts(
+        now=turn.now,
+        last_triggered=None if last is None else datetime.fromisoformat(last),
+        asked=asked,
+    )
+    decision = turn.strategy.trigger(facts)
+    if decision.next_due is not None:
+        turn.due.append(decision.next_due)
+    if not decision.fire:
+        turn.notes.append(f"no retrain: {decision.why}")
+        return
+    if turn.world.events.version("chosen") < 0:
+        turn.notes.append(f"no retrain: due ({decision.why}), but nothing was chosen to label yet")
+        return
+    manifest = form_dataset(turn)
+    mixed, missing = unlike(manifest), enough(turn, manifest)
+    if mixed or (missing and not (asked and manifest.rows.num_rows)):
+        turn.notes.append(f"no retrain: due ({decision.why}), but {mixed or missing}")
+        return
+    version = f"v{len(state.machines(RELEASE)) + 1}"
+    facts_ = {"train": manifest.count("train"), "test": manifest.count("test")}
+    yield Step(
+        stage="trigger",
+        id=version,
+        target="triggered",
+        why=decision.why,
+        facts=facts_,
+        data=manifest,
+    )
+
+
+def apply(turn: Turn, lease: Lease, step: Step) -> None:
+    """Write the dataset down and open the release."""
+    world, manifest = turn.world, step.data
+    blob = world.blobs.put("datasets", manifest.to_bytes())
+    front = world.state.front()
+    payload = {
+        "dataset": {**describe(manifest), "blob": blob},
+        "triggered_at": turn.now.isoformat(),
+        "strategy": turn.strategy_hash,
+        "champion": None if front is None else front.version,
+    }
+    older = world.state.machines(RELEASE, ["inconclusive"])
+    also = tuple(
+        turn.transition(
+            RELEASE,
+            m.id,
+            m.state,
+            "superseded",
+            why=f"{step.id} was triggered",
+            payload=m.payload,
+        )
+        for m in older
+    )
+    turn.move(
+        lease,
+        RELEASE,
+        step.id,
+        None,
+        "triggered",
+        why=step.why,
+        payload=payload,
+        also=also,
+        # To the second: a turn may run microseconds after its hour, and the next must not miss it.
+        meta={"last_triggered": turn.now.replace(microsecond=0).isoformat(), "asked": None},
+    )

@@ -1,0 +1,22 @@
+"""The promises, shipped: conformance suites for your own rules and adapters.
+
+Hand a rule to :func:`check_rule`, or give each function of :func:`yield_checks` to pytest.
+For an adapter there is one suite a port: :func:`check_event_store`, :func:`check_state_store`,
+:func:`check_blob_store`, :func:`check_jobs`, :func:`check_inbox`.
+"""
+
+from tidemill.testing.rules import check_rule, yield_checks
+from tidemill.testing.stages import stage_of
+from tidemill.testing.stores import check_blob_store, check_event_store, check_state_store
+from tidemill.testing.work import check_inbox, check_jobs
+
+__all__ = [
+    "check_blob_store",
+    "check_event_store",
+    "check_inbox",
+    "check_jobs",
+    "check_rule",
+    "check_state_store",
+    "stage_of",
+    "yield_checks",
+]

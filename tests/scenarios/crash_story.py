@@ -1,0 +1,551 @@
+"""The story that crash tests kill: weeks of a small mill on real stores, told in steps.
+
+Each step is what a real service does and would do again after a kill: it imports the same
+file, logs the same ids, asks for the same signature. A file beside the project says how many
+steps are done, so a new process goes on with the step during which the last one died.
+
+Run as a program it is a fork server: it imports all there is to import, then forks a child
+for each line of JSON on standard input, so that a run costs no start-up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tidemill.adapters.trainers import pool, worker
+from tidemill.core.clock import ReplayedClock, instant
+from tidemill.core.errors import Busy, NotAllowed
+from tidemill.core.machines import RELEASE
+from tidemill.loop.log.columns import Columns, FactColumns
+from tidemill.project import CONFIG, STRATEGY, Mill, create_project, open_project
+from tidemill.strategy import front, signing
+from tidemill.strategy.check import digest, problems
+
+START = instant("2024-01-01")
+PERIOD = timedelta(days=4)
+ROWS = 90
+TABLES = ("records", "labels", "chosen")
+
+OUTCOMES = """
+import time
+from pathlib import Path
+
+from sklearn.linear_model import LogisticRegression
+from tidemill import AUC, AtLeast, Every, Newest, NoWorseThan, Outcome, Recent, Strategy, Uniform
+
+class Scaled:
+    classes_ = (0.0, 1.0)
+    def __init__(self, model, x, w):
+        self.model, self.x, self.w = model, x, w
+    def predict(self, features):
+        return (self.predict_proba(features)[:, 1] > 0.5).astype(float)
+    def predict_proba(self, features):
+        scaled = features[["x", "w"]] * [self.x, self.w]
+        return self.model.predict_proba(scaled)
+
+def train(dataset, previous):
+    period = int(dataset.to_pandas()["period"].max())
+    if (Path(PROJECT) / "slow").exists():
+        (Path(PROJECT) / "fits").open("a").write("fit\\n")
+        time.sleep(1.5)
+    if period == 1:
+        raise ValueError("nothing can be learnt from the second period")
+    model = LogisticRegression().fit(dataset.to_pandas()[["x", "w"]], dataset.label)
+    if period == 3:
+        return Scaled(model, -1, -1)
+    return Scaled(model, 1, 4.5 if period in (4, 5) else 1)
+
+strategy = Strategy(
+    curation=Uniform(80, per="4d"),
+    labels=Outcome(final_after="0s"),
+    trigger=Every("4d"),
+    dataset=Recent("20d"),
+    training=train,
+    holdout=Newest(at_least=20, days=5),
+    offline=[AtLeast(AUC(), 0.6), NoWorseThan("champion", AUC(), margin=0.1)],
+    signing=SIGNING,
+    deadline="3d",
+)
+"""
+
+LABELLER = """
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from tidemill import AUC, AtLeast, Automatic, Every, Newest, Recent, Strategy, Uniform
+
+def ask(features):
+    if features["period"].max() == 1:
+        raise ValueError("out of credit")
+    return (features["x"] + features["w"] > 0).astype(float)
+
+strategy = Strategy(
+    curation=Uniform(40, per="2d"),
+    labels=Automatic(ask, name="sum", price=0.01),
+    trigger=Every("4d"),
+    dataset=Recent("20d"),
+    training=LogisticRegression(),
+    holdout=Newest(at_least=20, days=5),
+    offline=[AtLeast(AUC(), 0.6)],
+)
+"""
+
+
+@dataclass(kw_only=True)
+class Tale:
+    """Where a story is told: its project, its clock, the mill while it is open."""
+
+    root: Path
+    plot: str
+    clock: ReplayedClock
+    open: Mill | None = None
+
+    @property
+    def project(self) -> Path:
+        return self.root / "project"
+
+    @property
+    def mill(self) -> Mill:
+        if self.open is None:
+            self.open = open_project(self.project, clock=self.clock)
+        return self.open
+
+    def close(self) -> None:
+        if self.open is not None:
+            self.open.close()
+            self.open = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What happens at a moment; done again from its start after a kill."""
+
+    name: str
+    at: datetime
+    act: Callable[[Tale], None]
+
+
+def steps(plot: str) -> list[Step]:
+    """Return a story in order."""
+    return outcomes() if plot == "outcomes" else labeller()
+
+
+def outcomes() -> list[Step]:
+    """Eight candidates: live, failed, rolled back, refused, superseded, signed, expired."""
+    told = [Step(name="create", at=START, act=_create)]
+    for k in range(8):
+        come, now = START + k * PERIOD + timedelta(hours=1), START + (k + 1) * PERIOD
+        if k == 6:
+            told.append(Step(name="people sign", at=come, act=_people_sign))
+        told.append(Step(name=f"arrive {k}", at=come, act=_arrive(k)))
+        told.append(Step(name=f"run {k}", at=now, act=_run))
+        later = now + timedelta(minutes=30)
+        if k == 0:
+            told.append(Step(name="serve", at=later, act=_serve))
+            told.append(Step(name="take in", at=later, act=_run))
+            told.append(Step(name="serve many", at=later, act=_serve_many))
+            told.append(Step(name="take in many", at=later, act=_run))
+        if k == 2:
+            told.append(Step(name="roll back", at=later, act=_roll_back))
+            told.append(Step(name="compact", at=later, act=_compact))
+        if k == 5:
+            told.append(Step(name="approve", at=later, act=_sign("v6", "approve")))
+            told.append(Step(name="run approved", at=later, act=_run))
+        if k == 7:
+            told.append(Step(name="reject", at=later, act=_sign("v8", "reject")))
+            told.append(Step(name="run rejected", at=later, act=_run))
+    return told
+
+
+def labeller() -> list[Step]:
+    """Windows that a function labels; it fails on one of them."""
+    told = [Step(name="create", at=START, act=_create)]
+    for k in range(2):
+        now = START + (k + 1) * PERIOD
+        told.append(Step(name=f"arrive {k}", at=now, act=_arrive_spread(k)))
+        told.append(Step(name=f"run {k}", at=now, act=_run))
+    later = START + 2 * PERIOD + timedelta(days=1)
+    told.append(Step(name="ask", at=later, act=lambda tale: tale.mill.retrain("ada")))
+    told.append(Step(name="run asked", at=later, act=_run))
+    return told
+
+
+def _create(tale: Tale) -> None:
+    if not (tale.project / CONFIG).exists():
+        create_project(tale.project, strategy=_strategy(tale), salt="crash")
+    _ = tale.mill.world  # opened for the first time
+
+
+def _strategy(tale: Tale, signing: str = "auto") -> str:
+    text = OUTCOMES if tale.plot == "outcomes" else LABELLER
+    return text.replace("SIGNING", repr(signing)).replace("PROJECT", repr(str(tale.project)))
+
+
+def _people_sign(tale: Tale) -> None:
+    tale.close()
+    part = tale.project / "strategy.part"
+    part.write_text(_strategy(tale, "approve"))
+    part.replace(tale.project / STRATEGY)
+
+
+def _rows(k: int, at: list[datetime]) -> tuple[pa.Table, np.ndarray]:
+    rng = np.random.default_rng(k)
+    x, w = rng.normal(size=(2, len(at)))
+    label = (rng.random(len(at)) < 1 / (1 + np.exp(-3 * x - w))).astype(float)
+    ids = [f"r{k}-{n}" for n in range(len(at))]
+    period = np.full(len(at), float(k))
+    return pa.table({"record_id": ids, "at": at, "x": x, "w": w, "period": period}), label
+
+
+def _arrive(k: int) -> Callable[[Tale], None]:
+    def act(tale: Tale) -> None:
+        now = tale.clock.now()
+        # Served over the twelve days before; the log is handed over now.
+        at = [now - timedelta(hours=3.2) * (n + 1) for n in range(ROWS)]
+        rows, label = _rows(k, at)
+        if tale.mill.world.state.front() is not None:
+            version, said = tale.mill.ask(rows.select(["x", "w", "period"]))
+            rows = rows.append_column("score", pa.array(said.score))
+            rows = rows.append_column("model", pa.array([version] * ROWS))
+        names = {n: n for n in ("score", "model") if n in rows.column_names}
+        bad = rows.slice(0, 1).set_column(0, "record_id", pa.array([""]))
+        tale.mill.import_records(
+            pa.concat_tables([rows, bad]), Columns(time="at", **names), source="log"
+        )
+        ids = [*rows["record_id"].to_pylist(), f"r{k + 1}-0", f"live-{k}"]
+        labels = pa.table({"record_id": ids, "label": [*label.tolist(), 1.0, 1.0]})
+        tale.mill.import_labels(labels, FactColumns(), source="outcome")
+
+    return act
+
+
+def _arrive_spread(k: int) -> Callable[[Tale], None]:
+    def act(tale: Tale) -> None:
+        now = tale.clock.now()
+        at = [now - timedelta(hours=3.2) * (n + 1) for n in range(95)]
+        rows, _ = _rows(k, at)
+        period = [float(k if n < 47 else 0) for n in range(95)]
+        rows = rows.set_column(4, "period", pa.array(period))
+        came = [now - timedelta(hours=1) * (n + 1) for n in range(95)]
+        rows = rows.append_column("came", pa.array(came))
+        tale.mill.import_records(rows, Columns(time="at", available_at="came"), source="log")
+
+    return act
+
+
+def _serve(tale: Tale) -> None:
+    for n in range(4):
+        tale.mill.predict({"x": 0.1 * n, "w": 1.0, "period": 0.0}, record_id=f"live-{n}", unit="u")
+    tale.mill.feedback("live-0", 1, kind="thumb")
+    tale.mill.feedback("many-0", 1, kind="thumb")
+    tale.mill.feedback("never", 1, kind="thumb")
+    tale.mill.label("live-1", 1)
+    tale.mill.label("many-1", 0)
+
+
+def _serve_many(tale: Tale) -> None:
+    many = pa.table({"x": [0.5, 0.6, 0.7], "w": [0.0] * 3, "period": [0.0] * 3})
+    tale.mill.log(many, output=[1.0, 0.0, 1.0], record_id=[f"many-{n}" for n in range(3)])
+
+
+def _run(tale: Tale) -> None:
+    while True:
+        try:
+            tale.mill.run()
+        except Busy:  # another process is at it; cron would come again
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _roll_back(tale: Tale) -> None:
+    try:
+        front.rollback(tale.mill.world, who="ada", why="too many complaints", version="v3")
+    except NotAllowed:  # it was rolled back before the kill
+        return
+
+
+def _compact(tale: Tale) -> None:
+    for table in TABLES:
+        tale.mill.world.events.compact(table)
+
+
+def _sign(version: str, decision: str) -> Callable[[Tale], None]:
+    def act(tale: Tale) -> None:
+        state = tale.mill.world.state
+        machine = state.machine(RELEASE, version)
+        if machine is not None and machine.state in ("inconclusive", "awaiting"):
+            at = tale.clock.now().isoformat()
+            signing.sign(state, version, decision=decision, who="ada", why="seen", at=at)
+
+    return act
+
+
+def told(root: Path) -> int:
+    """Return how many steps are done."""
+    path = root / "told"
+    return int(path.read_text()) if path.exists() else 0
+
+
+def tell(root: Path, plot: str, *, upto: int | None = None) -> Tale:
+    """Go on with a story, to its end or until ``upto`` steps are done."""
+    story = steps(plot)
+    first = told(root)
+    tale = Tale(root=root, plot=plot, clock=ReplayedClock(START))
+    for k, step in enumerate(story[:upto]):
+        if k < first:
+            continue
+        tale.clock.move_to(step.at)
+        _mark(k)
+        step.act(tale)
+        part = root / "told.part"
+        part.write_text(str(k + 1))
+        part.replace(root / "told")
+    tale.clock.move_to(max(tale.clock.at, story[(upto or len(story)) - 1].at))
+    return tale
+
+
+def _mark(k: int) -> None:
+    log = os.environ.get("TIDEMILL_FAILPOINT_LOG")
+    if log is not None:
+        with Path(log).open("a") as file:
+            file.write(f"# {k}\n")
+
+
+def look(tale: Tale) -> dict[str, Any]:
+    """Return what must be equal to an undisturbed run, and what must be empty."""
+    world = tale.mill.world
+    return {"problems": problems(world), "digest": digest(world)}
+
+
+# ---------------------------------------------------------------- the fork server
+
+
+class Forked:
+    """Stands in for a started worker: forked from a warm process, with the same pipes."""
+
+    door: socket.socket
+
+    def __init__(self, command: list[str], *, pass_fds: tuple[int, ...], **_: Any) -> None:
+        theirs_in, ours_in = os.pipe()
+        ours_out, theirs_out = os.pipe()
+        socket.send_fds(self.door, [b"w"], [theirs_in, theirs_out, *pass_fds])
+        self.pid = int(self.door.recv(32))
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self.stdin, self.stdout = os.fdopen(ours_in, "wb"), os.fdopen(ours_out, "rb")
+
+    def poll(self) -> int | None:
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return 1
+        return None
+
+    def wait(self, timeout: float) -> int:
+        end = time.monotonic() + timeout
+        while self.poll() is None:
+            if time.monotonic() > end:
+                raise pool.subprocess.TimeoutExpired("worker", timeout)
+            time.sleep(0.005)
+        return 1
+
+
+def _nursery() -> socket.socket:
+    """Fork a process that forks workers, while nothing has started a thread yet."""
+    ours, theirs = socket.socketpair()
+    if os.fork():
+        theirs.close()
+        return ours
+    ours.close()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        message, fds, _, _ = socket.recv_fds(theirs, 1, 8)
+        if not message:
+            os._exit(0)
+        pid = os.fork()
+        if pid == 0:
+            theirs.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.setsid()
+            os.dup2(fds[0], 0)
+            os.dup2(fds[1], 1)
+            for fd in fds[:2]:
+                os.close(fd)
+            try:
+                worker.main()
+            finally:
+                os._exit(0)
+        for fd in fds:
+            os.close(fd)
+        theirs.send(str(pid).encode())
+
+
+def _child(order: dict[str, Any]) -> None:
+    """Tell a story in a forked process; its result goes to a file."""
+    root = Path(order["root"])
+    if order.get("forked", True):
+        Forked.door = _nursery()
+        pool.subprocess.Popen = Forked  # type: ignore[assignment, misc]
+    tale = tell(root, order["plot"], upto=order.get("upto"))
+    found = look(tale) if order.get("look", True) else {}
+    tale.close()
+    part = root / "result.part"
+    part.write_text(json.dumps(found))
+    part.replace(root / "result.json")
+
+
+def _begin(order: dict[str, Any]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os.environ.update(order.get("env", {}))
+        log = os.open(Path(order["root"]) / "said.txt", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        _child(order)
+        os._exit(0)
+    except BaseException:  # noqa: BLE001 - told by the exit code and the log
+        import traceback
+
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+
+
+def serve() -> None:
+    """Fork a child for each order; answer with how it ended."""
+    import pandas as pd  # noqa: F401 - warm
+    import sklearn.linear_model  # noqa: F401 - warm
+
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for line in sys.stdin:
+        order = json.loads(line)
+        pid = _begin(order)
+        end = time.monotonic() + order.get("kill_after", 1e9)
+        while True:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                break
+            if time.monotonic() >= end:
+                os.kill(pid, signal.SIGKILL)
+                _, status = os.waitpid(pid, 0)
+                break
+            time.sleep(0.002)
+        sys.stdout.write(json.dumps({"code": os.waitstatus_to_exitcode(status)}) + "\n")
+        sys.stdout.flush()
+
+
+class Teller:
+    """Tells stories through a fork server of its own."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-W", "error", __file__]
+        hidden = ("TIDEMILL_FAILPOINT", "TIDEMILL_FAILPOINT_LOG")
+        self._server = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={k: v for k, v in os.environ.items() if k not in hidden},
+        )
+        self._say()
+
+    def tell(self, root: Path, plot: str, **how: Any) -> int:
+        """Go on with a story in a new process; returns its exit code, negative when killed."""
+        if self._server.stdin is None:
+            raise RuntimeError
+        (root / "result.json").unlink(missing_ok=True)
+        self._server.stdin.write(json.dumps({"root": str(root), "plot": plot, **how}) + "\n")
+        self._server.stdin.flush()
+        code = int(json.loads(self._say())["code"])
+        if code > 0:
+            raise AssertionError((root / "said.txt").read_text()[-4000:])
+        return code
+
+    def kill_at(self, root: Path, plot: str, name: str, **how: Any) -> int:
+        """Go on with a story until it comes by a failpoint; 0 when it does not."""
+        env = {"TIDEMILL_FAILPOINT": name}
+        return self.tell(root, plot, env=env, look=False, **how)
+
+    def end(self, root: Path, plot: str) -> dict[str, Any]:
+        """Tell a story to its end and return what it came to."""
+        code = self.tell(root, plot)
+        if code:
+            raise AssertionError(f"ended with {code}")
+        return json.loads((root / "result.json").read_text())
+
+    def close(self) -> None:
+        """Let the server end."""
+        for pipe in (self._server.stdin, self._server.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._server.wait()
+
+    def _say(self) -> str:
+        if self._server.stdout is None:
+            raise RuntimeError
+        return self._server.stdout.readline()
+
+
+def undisturbed(teller: Teller, root: Path, plot: str) -> dict[str, Any]:
+    """Tell a story with a new process for each step; note the failpoints passed in each."""
+    root.mkdir(parents=True)
+    log = root / "passed.txt"
+    env = {"TIDEMILL_FAILPOINT_LOG": str(log)}
+    for k in range(len(steps(plot))):
+        last = k + 1 == len(steps(plot))
+        if teller.tell(root, plot, upto=k + 1, look=last, env=env):
+            raise AssertionError
+    passed: list[list[str]] = []
+    for line in log.read_text().splitlines():
+        if line.startswith("# "):
+            passed.append([])
+        else:
+            passed[-1].append(line)
+    return json.loads((root / "result.json").read_text()) | {"passed": passed}
+
+
+def chain(
+    teller: Teller, root: Path, plot: str, kills: list[tuple[int, str]]
+) -> list[tuple[int, str]]:
+    """Tell a story killed at each (step, failpoint) in turn; return those not come by."""
+    root.mkdir(parents=True)
+    missed = []
+    for step, name in kills:
+        if told(root) < step and teller.tell(root, plot, upto=step, look=False):
+            raise AssertionError
+        if told(root) > step or teller.kill_at(root, plot, name, upto=step + 1) != -signal.SIGKILL:
+            missed.append((step, name))
+    return missed
+
+
+def random_kills(teller: Teller, root: Path, plot: str, seed: int, *, longest: float = 2.5) -> int:
+    """Tell a story killed at random times until it is at its end; return how often."""
+    root.mkdir(parents=True)
+    rng, n = np.random.default_rng(seed), 0
+    while told(root) < len(steps(plot)):
+        # Longer and longer, so that it ends on a slow machine too.
+        after = float(rng.uniform(0.02, longest)) * 1.03**n
+        n += teller.tell(root, plot, look=False, kill_after=after) == -signal.SIGKILL
+    return n
+
+
+if __name__ == "__main__":
+    serve()
