@@ -29,6 +29,20 @@ class Limit(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class OrNone:
+    """What another limit says, or None for a field that may be left out."""
+
+    limit: Limit
+
+    def broken(self, value: object) -> str | None:
+        must = None if value is None else self.limit.broken(value)
+        return None if must is None else f"{must}, or None"
+
+    def bad(self) -> Iterator[object]:
+        yield from (value for value in self.limit.bad() if value is not None)
+
+
 def _is_number(value: object) -> bool:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
 from tidemill.core.errors import BadValue
-from tidemill.core.limits import Limit
+from tidemill.core.limits import Limit, OrNone
 
 T = TypeVar("T")
 
@@ -73,10 +73,11 @@ def limits(cls: type) -> Iterator[tuple[str, Limit]]:
 
 def _stated(cls: type, names: dict[str, Any]) -> Iterator[tuple[str, Limit]]:
     for name, hint in get_type_hints(cls, localns=names, include_extras=True).items():
-        for part in (hint, *get_args(hint)) if get_origin(hint) is typing.Union else (hint,):
+        parts = get_args(hint) if get_origin(hint) is typing.Union else (hint,)
+        for part in parts:
             for extra in getattr(part, "__metadata__", ()):
                 if hasattr(extra, "broken"):
-                    yield name, extra
+                    yield name, OrNone(extra) if type(None) in parts else extra
 
 
 def is_rule(value: object) -> bool:

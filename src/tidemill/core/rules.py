@@ -21,7 +21,7 @@ having the method; there is nothing to inherit. No rule reads a clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -30,6 +30,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from ibis.expr import types as ir
 
+from tidemill.core.costs import Costs
 from tidemill.core.verdict import Decision, Finding
 
 
@@ -73,19 +74,84 @@ class LabelRule(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Seen:
+    """One base window of what users were answered, as far as it is known at the turn.
+
+    ``values`` maps the name of each metric a trigger wants to its value on the labelled rows,
+    NaN where they cannot give it. ``shares`` maps each output to its share of all records; a
+    numeric output that is no class counts by the score in tenths, such as ``"0.3"``.
+    """
+
+    start: datetime
+    end: datetime
+    records: int
+    labelled: int
+    """Records with a final label now."""
+    settled: bool
+    """Whether every label of the window that will ever count has had its time to come."""
+    values: Mapping[str, float] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """One fit that was done: how many rows it learnt from, and the seconds it took."""
+
+    at: datetime
+    rows: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a trigger may look at."""
+    """What a trigger may look at; all of it was known at ``now``."""
 
     now: datetime
     last_triggered: datetime | None
     asked: str | None
     """Who asked for a retrain by hand since the last one, if anybody."""
+    live_since: datetime | None = None
+    """Since when the present champion answers; None without one."""
+    records: int = 0
+    """Records that came since the last retrain was triggered."""
+    labels: int = 0
+    """Chosen records whose label became final since then."""
+    windows: tuple[Seen, ...] = ()
+    """Base windows answered by the present champion alone, the oldest first."""
+    arrived: tuple[Seen, ...] = ()
+    """Base windows since the last retrain was triggered, whoever answered; counts only."""
+    triggered: tuple[datetime, ...] = ()
+    """When every retrain so far was triggered, the oldest first."""
+    fits: tuple[Fitted, ...] = ()
+    """Every fit so far, the oldest first."""
+    costs: Costs | None = None
+    """The strategy's price sheet, if it has one."""
 
 
 class Trigger(Protocol):
     """Is a retrain due?"""
 
+    @property
+    def wants(self) -> tuple[Any, ...]:
+        """What must be measured for it: metrics, ``"outputs"``, ``"counts"``; often nothing.
+
+        ``windows`` holds the metrics and shares that are wanted; ``records``, ``labels`` and
+        ``arrived`` are counted when ``"counts"`` is.
+        """
+        ...
+
     def __call__(self, facts: Facts, /) -> Decision: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """What a dataset rule may know of the past, besides the rows."""
+
+    now: datetime
+    last_triggered: datetime | None = None
+    """When the retrain before this one was triggered."""
+    last_change: datetime | None = None
+    """Since when data is different, as the last trigger to see a change told it."""
 
 
 class DatasetRule(Protocol):
@@ -96,7 +162,12 @@ class DatasetRule(Protocol):
         """How far back it reaches; None is for ever. Lets storage be pruned."""
         ...
 
-    def __call__(self, reservoir: ir.Table, now: datetime, /) -> ir.Table: ...
+    def __call__(self, reservoir: ir.Table, past: Past, /) -> ir.Table:
+        """Return the rows to learn from, with the columns of the reservoir.
+
+        It may drop rows and change ``weight``; nothing else.
+        """
+        ...
 
 
 class Holdout(Protocol):

@@ -50,6 +50,8 @@ class Finding:
     verdict: Verdict
     why: str
     estimates: tuple[tuple[str, Estimate], ...] = ()
+    waived: bool = False
+    """Whether the strategy decided not to measure here; only then may nothing measured pass."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,8 @@ class Decision:
     fire: bool
     why: str
     next_due: datetime | None = None
+    change: datetime | None = None
+    """Since when data is different, when the trigger saw a change and can tell."""
 
 
 def worst(verdicts: list[Verdict]) -> Verdict:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from ibis.expr import types as ir
 
 from tidemill.core.ports import Json
+from tidemill.core.rules import Past
 from tidemill.loop.datasets import Manifest, form
 from tidemill.statistics import n_effective
 from tidemill.strategy.turn import Turn
@@ -21,11 +22,21 @@ def final_rows(turn: Turn, *, since: datetime | None = None) -> ir.Table:
     return turn.strategy.labels(turn.view.reservoir(since=since), turn.now)
 
 
+def past_of(turn: Turn) -> Past:
+    """Say what a dataset rule may know of the past, besides the rows."""
+    last, change = (turn.world.state.fact(key) for key in ("last_triggered", "last_change"))
+    return Past(
+        now=turn.now,
+        last_triggered=None if last is None else datetime.fromisoformat(last),
+        last_change=None if change is None else datetime.fromisoformat(change),
+    )
+
+
 def form_dataset(turn: Turn) -> Manifest:
     """Form the dataset that a retrain now would learn from."""
     rule = turn.strategy.dataset
     since = None if rule.window is None else turn.now - rule.window - timedelta(days=1)
-    rows = rule(final_rows(turn, since=since), turn.now)
+    rows = rule(final_rows(turn, since=since), past_of(turn))
     return form(turn.view, rows, turn.strategy.holdout)
 
 

@@ -48,6 +48,14 @@ class Strategy:
         for a person; ``"suggest"`` only tells and waits for nothing.
     deadline
         How long a candidate waits for a person.
+    window
+        The base window of time over which signals are measured: the unit of evidence.
+    metrics
+        What good means, the most important first.
+    cohorts, projections
+        Named groups of records, and named values of a record.
+    costs
+        The price sheet, :class:`~tidemill.core.costs.Costs`.
     name, comment
         For people; they do not change the content hash.
 
@@ -72,12 +80,19 @@ class Strategy:
     signing: Annotated[str, OneOf(("auto", "approve", "suggest"))] = "auto"
     deadline: Annotated[str, Span()] = "14d"
     online: Annotated[Rollout, Has("sample", "a rule, such as Immediate()")] = Immediate()
+    window: Annotated[str, Span()] = "1d"
+    metrics: Any = ()
+    cohorts: Any = ()
+    projections: Any = ()
+    costs: Annotated[Any, Has("currency", "a price sheet, such as Costs(label=0.1)")] | None = None
     name: Annotated[str, Text()] = field(default="strategy", metadata={"cosmetic": True})
     comment: str = field(default="", metadata={"cosmetic": True})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "training", trainer(self.training))
         object.__setattr__(self, "offline", _gates(self.offline))
+        for name in ("metrics", "cohorts", "projections"):
+            object.__setattr__(self, name, _all_named(name, getattr(self, name)))
 
     @property
     def hash(self) -> str:
@@ -87,6 +102,19 @@ class Strategy:
     @classmethod
     def examples(cls) -> Iterator[Strategy]:
         yield cls(training=always_the_mean)
+
+
+def _all_named(field_name: str, value: Any) -> tuple[Any, ...]:
+    """Make a tuple of named rules of one or many."""
+    found = tuple(value) if isinstance(value, list | tuple) else (value,)
+    for one in found:
+        if isinstance(one, type) or not hasattr(one, "name"):
+            raise BadValue(
+                f"Strategy({field_name}={one!r}): each of the {field_name} must be a rule "
+                "with a name.",
+                fix=f"pass {field_name} as a list of rules.",
+            )
+    return found
 
 
 def trainer(value: Any) -> Trainer:

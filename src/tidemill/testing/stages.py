@@ -16,7 +16,7 @@ from ibis.expr import types as ir
 
 from tidemill.core.model import answer
 from tidemill.core.ports import Engine, Snapshot
-from tidemill.core.rules import TestSet
+from tidemill.core.rules import Past, TestSet
 from tidemill.core.verdict import Decision, Finding, Verdict
 from tidemill.testing import data
 
@@ -77,6 +77,7 @@ _BY_MEMBERS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("per",), "curation"),
     (("window",), "datasets"),
     (("sample",), "online"),
+    (("wants",), "triggers"),
 )
 _BY_ANSWER = (
     ("Decision", "triggers"),
@@ -135,6 +136,14 @@ def _call_reservoir(rule: Any, table: pa.Table, engine: Engine | None) -> Any:
 
 def _ask_reservoir(rule: Any, table: pa.Table, engine: Engine | None) -> pa.Table:
     return _evaluated(_call_reservoir(rule, table, engine), engine)
+
+
+def _call_dataset(rule: Any, table: pa.Table, engine: Engine | None) -> Any:
+    return rule(_rows(table, engine), Past(now=data.NOW))
+
+
+def _ask_dataset(rule: Any, table: pa.Table, engine: Engine | None) -> pa.Table:
+    return _evaluated(_call_dataset(rule, table, engine), engine)
 
 
 def _holds_labels(rule: Any, name: str, table: pa.Table, said: pa.Table) -> None:
@@ -304,8 +313,8 @@ _ALL = (
     Stage(
         name="datasets",
         inputs=data.awkward_reservoirs,
-        call=_call_reservoir,
-        ask=_ask_reservoir,
+        call=_call_dataset,
+        ask=_ask_dataset,
         holds=_holds_dataset,
         shuffled=_shuffle_table,
     ),

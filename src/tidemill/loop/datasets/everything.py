@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
-
 from ibis.expr import types as ir
 
 from tidemill.core.rule import rule
+from tidemill.core.rules import Past
 
 
 @rule
@@ -24,7 +23,7 @@ class All:
     def window(self) -> None:
         return None
 
-    def __call__(self, reservoir: ir.Table, now: datetime, /) -> ir.Table:
+    def __call__(self, reservoir: ir.Table, past: Past, /) -> ir.Table:
         return reservoir
 
     @classmethod

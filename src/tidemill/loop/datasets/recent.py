@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import ibis
@@ -12,6 +12,7 @@ from ibis.expr import types as ir
 from tidemill.core.durations import duration
 from tidemill.core.limits import Span
 from tidemill.core.rule import rule
+from tidemill.core.rules import Past
 
 
 @rule
@@ -35,8 +36,8 @@ class Recent:
     def window(self) -> timedelta:
         return duration(self.past)
 
-    def __call__(self, reservoir: ir.Table, now: datetime, /) -> ir.Table:
-        start = ibis.literal(now - self.window, type="timestamp('UTC', 6)")
+    def __call__(self, reservoir: ir.Table, past: Past, /) -> ir.Table:
+        start = ibis.literal(past.now - self.window, type="timestamp('UTC', 6)")
         return reservoir.filter(reservoir.predicted_at >= start)
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from tidemill.core.durations import duration, words
 from tidemill.core.limits import Span
@@ -33,6 +33,10 @@ class Every:
     """
 
     period: Annotated[str, Span()]
+
+    @property
+    def wants(self) -> tuple[Any, ...]:
+        return ()
 
     def __call__(self, facts: Facts, /) -> Decision:
         if facts.asked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from tidemill.core.rule import rule
 from tidemill.core.rules import Facts
@@ -20,6 +21,10 @@ class Manual:
     >>> Manual()(facts)
     Decision(fire=True, why='asked for by ana', next_due=None)
     """
+
+    @property
+    def wants(self) -> tuple[Any, ...]:
+        return ()
 
     def __call__(self, facts: Facts, /) -> Decision:
         if facts.asked:
