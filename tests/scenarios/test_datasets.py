@@ -124,7 +124,7 @@ def test_a_manifest_that_was_changed_or_is_gone_is_named(four_weeks):
 
 def test_the_digest_of_a_dataset_does_not_hang_on_the_order_of_rows_in_storage(four_weeks):
     mill = four_weeks
-    turn = Turn(world=mill.world, strategy=mill.strategy, now=mill.clock.now(), strategy_hash="")
+    turn = Turn(world=mill.world, strategy=mill.strategy, now=mill.clock.now(), marks=mill.strategy.marks)
     before = form_dataset(turn).digest
     events = mill.world.events
     for name in ("records", "labels", "chosen"):

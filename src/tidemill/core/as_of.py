@@ -7,15 +7,22 @@ null, as the model could not have seen it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 
 import ibis
 import pyarrow as pa
+import pyarrow.compute as pc
 from ibis.expr import types as ir
 
+from tidemill.core.draws import row_hash
+from tidemill.core.errors import Damaged
 from tidemill.core.ports import Engine, EventStore, World
-from tidemill.core.records import FEATURE, KNOWN, SOURCE_KINDS
+from tidemill.core.records import FEATURE, KNOWN, SOURCE_KINDS, bare, features_of
+from tidemill.core.rules import LabelRule
+
+ANSWERED = ("predicted_at", "model", "output", "output_text", "score")
+"""Who answered a record, and what."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +110,87 @@ class AsOf:
         """Evaluate an expression."""
         return self.engine.arrow(expression)
 
+    # What a turn asks. A store that knows a faster way answers these by itself; the suite in
+    # tidemill.testing.doors holds it to the same answers.
+
+    def arrivals(self, since: datetime | None) -> dict[datetime, int]:
+        """Count the records that became available at ``since`` or later, by the second."""
+        records = self.records(arrived=since)
+        counts = (
+            records.group_by(at=ibis._.available_at.truncate("s"))
+            .aggregate(n=records.count())
+            .order_by("at")
+        )
+        return {r["at"].astimezone(UTC): r["n"] for r in self.arrow(counts).to_pylist()}
+
+    def arrived(self, start: datetime, end: datetime) -> ir.Table:
+        """Return the records that became available in [start, end)."""
+        records = self.records(arrived=start)
+        return records.filter(records.available_at < moment(end))
+
+    def newest(self, n: int, *, since: datetime) -> pa.Table:
+        """Return the features of the n newest records predicted at ``since`` or later."""
+        records = self.records(since=since)
+        order = [records.predicted_at.desc(), records.record_id]
+        rows = records.order_by(order).limit(n)
+        return bare(self.arrow(rows.select(*features_of(list(records.columns)))))
+
+    def features(self, wanted: pa.Table) -> pa.Table:
+        """Return the stored features (``f_``) of wanted records, in their order.
+
+        ``wanted`` has ``record_id``, ``predicted_at`` and ``row_hash``.
+
+        Raises
+        ------
+        Damaged
+            If a record is missing, or does not hold what it held.
+        """
+        span = pc.min_max(wanted["predicted_at"]).as_py()
+        records = self.records(since=span["min"], until=span["max"] + timedelta(microseconds=1))
+        found = self.arrow(records.select("record_id", *features_of(list(records.columns))))
+        place = pc.index_in(wanted["record_id"], found["record_id"])
+        if place.null_count:
+            lost = wanted.filter(pc.is_null(place))["record_id"]
+            raise Damaged(
+                f"{len(lost)} records of a dataset are gone, {lost[0].as_py()!r} first.",
+                fix="they were erased or lost; form a new dataset, or restore the events.",
+            )
+        found = found.take(place)
+        wrong = pc.not_equal(row_hash(found), wanted["row_hash"].combine_chunks())
+        if pc.any(wrong).as_py():
+            changed = wanted.filter(wrong)["record_id"]
+            raise Damaged(
+                f"{len(changed)} records changed since the dataset was formed, "
+                f"{changed[0].as_py()!r} first.",
+                fix="restore the events from a backup.",
+            )
+        return found.drop_columns(["record_id"])
+
+    def judged(self, labels: LabelRule, *, since: datetime) -> pa.Table:
+        """Return who answered each record predicted at ``since`` or later, and how it was.
+
+        Columns ``predicted_at``, ``model``, ``output``, ``output_text`` and ``score``; then
+        ``label``, ``label_text`` and ``weight``, null where no final label is known now.
+        Rows are in order of time.
+        """
+        final = labels(self.reservoir(since=since), self.now)
+        final = final.select("record_id", "label", "label_text", "weight")
+        rows = self.records(since=since).select("record_id", *ANSWERED)
+        rows = rows.left_join(final, "record_id").drop("record_id_right")
+        return self.arrow(rows.order_by("predicted_at", "record_id").drop("record_id"))
+
+    def counted(self, labels: LabelRule, since: datetime) -> tuple[int, int]:
+        """Count the records that came after ``since``, and the labels final only after it."""
+        records = self.records(arrived=since)
+        new = records.filter(records.available_at > moment(since)).count()
+        now, then = (labels(view.reservoir(), view.now) for view in (self, replace(self, now=since)))
+        late = self.arrow(now.anti_join(then, "record_id").count().as_table())
+        return self.arrow(new.as_table()).column(0)[0].as_py(), late.column(0)[0].as_py()
+
 
 def as_of(world: World, now: datetime) -> AsOf:
     """Open the one door to data, at ``now``."""
-    return AsOf(world.events, world.engine, now)
+    return AsOf(world.events, world.engine, now) if world.door is None else world.door(now)
 
 
 def moment(at: datetime) -> ir.Scalar:

@@ -6,11 +6,11 @@ Each port is passed by every adapter in ``adapters/`` through the same conforman
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 from ibis.expr import types as ir
@@ -18,6 +18,7 @@ from ibis.expr import types as ir
 from tidemill.core.clock import Clock
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,6 +233,8 @@ class Job:
     models: Mapping[str, bytes] = field(default_factory=dict)
     seconds: float = 3600.0
     memory_mb: int = 4096
+    content: str = ""
+    """A digest of the rows, where it is known already; else they are hashed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,6 +282,16 @@ class World:
     jobs: Jobs
     inbox: Inbox
     salt: str
+    door: Callable[[datetime], Any] | None = None
+    """Opens the door to data at a moment, where a store knows a faster way than the engine."""
+    recall: Callable[[tuple[Any, ...], Callable[[], Any]], Any] | None = None
+    """Answers a question about data by its key when it was asked before; a replay of many
+    strategies on one history asks most questions once."""
+
+    def known(self, make: Callable[[], T], *key: Any) -> T:
+        """Answer a question about data, named by its key, which must say all it depends on
+        beyond the data itself."""
+        return make() if self.recall is None else self.recall(key, make)
 
     def close(self) -> None:
         """Let go of files and processes; a job that runs goes on."""

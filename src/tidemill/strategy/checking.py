@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidemill.core.ports import JobResult
-from tidemill.core.records import bare, features_of
 from tidemill.core.rules import SpotCheck
 from tidemill.strategy.turn import Turn
 
@@ -20,13 +20,10 @@ def recent(turn: Turn, *, since: str) -> pa.Table:
     """Return the newest records: of the last day, or from as far back as the dataset reaches."""
     n, found = turn.strategy.online.sample, pa.table({})
     for start in (turn.now - A_DAY, datetime.fromisoformat(since)):
-        records = turn.view.records(since=start)
-        order = [records.predicted_at.desc(), records.record_id]
-        newest = records.order_by(order).limit(n)
-        found = turn.view.arrow(newest.select(*features_of(list(records.columns))))
+        found = turn.known(partial(turn.view.newest, n, since=start), "newest", n, start)
         if found.num_rows == n:
             break
-    return bare(found)
+    return found
 
 
 def spot_check(result: JobResult) -> SpotCheck:

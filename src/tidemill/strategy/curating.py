@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tidemill.core.as_of import moment
 from tidemill.core.durations import duration
 from tidemill.core.machines import CURATION
 from tidemill.core.ports import Lease
@@ -35,7 +33,7 @@ def due(turn: Turn) -> Iterator[Step]:
     if start is not None and turn.now < start + per:
         turn.due.append(start + per)
         return
-    arrivals = _arrivals(turn, start)
+    arrivals = turn.view.arrivals(start)
     if not arrivals:
         return
     if start is None:
@@ -65,38 +63,14 @@ def _chosen_before(turn: Turn, window: str) -> pa.Table:
     return turn.view.arrow(rows.filter(rows.window == window).select("record_id", "pi"))
 
 
-def _arrivals(turn: Turn, start: datetime | None) -> dict[datetime, int]:
-    """Count arrivals by the second since the last window."""
-    records = turn.view.records(arrived=start)
-    counts = (
-        records.group_by(at=ibis._.available_at.truncate("s"))
-        .aggregate(n=records.count())
-        .order_by("at")
-    )
-    found = turn.view.arrow(counts).to_pylist()
-    return {r["at"].astimezone(UTC): r["n"] for r in found}
-
-
 def apply(turn: Turn, lease: Lease, step: Step) -> None:
     """Choose records of a window, keep their inclusion probability, and move on."""
     start, end = (datetime.fromisoformat(step.facts[k]) for k in ("start", "end"))
     until = turn.world.state.fact("curated_until")
     begun = {"after": until, "start": step.facts["start"], "end": step.facts["end"]}
     turn.world.state.set_fact(lease, "curating", begun)
-    records = turn.view.records(arrived=start)
-    records = records.filter(records.available_at < moment(end))
-    chosen = turn.view.arrow(turn.strategy.curation(records).order_by("record_id"))
-    n = chosen.num_rows
-    day = chosen["predicted_at"].cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
-    rows = pa.table(
-        {
-            "record_id": chosen["record_id"],
-            "predicted_at": chosen["predicted_at"],
-            "available_at": pa.array([turn.now] * n, MOMENT),
-            "day": day,
-            "window": pa.array([step.id] * n, pa.string()),
-            "pi": chosen["pi"].cast(pa.float64()),
-        }
+    rows = turn.known(
+        lambda: _choose(turn, step, start, end), "chosen", start, end, *turn.marks.of("curation")
     )
     sequence = int((start - datetime.fromtimestamp(0, UTC)) / timedelta(seconds=1))
     if not turn.world.events.append("chosen", rows, writer="curation", sequence=sequence):
@@ -112,4 +86,21 @@ def apply(turn: Turn, lease: Lease, step: Step) -> None:
         why=f"chose {n:,} of {total:,} records",
         payload={**step.facts, "chosen": n, "least_pi": least},
         meta={"curated_until": end.isoformat()},
+    )
+
+
+def _choose(turn: Turn, step: Step, start: datetime, end: datetime) -> pa.Table:
+    """Sample a window: which records, and with what probability."""
+    records = turn.view.arrived(start, end)
+    chosen = turn.view.arrow(turn.strategy.curation(records).order_by("record_id"))
+    day = chosen["predicted_at"].cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
+    return pa.table(
+        {
+            "record_id": chosen["record_id"],
+            "predicted_at": chosen["predicted_at"],
+            "available_at": pa.array([turn.now] * chosen.num_rows, MOMENT),
+            "day": day,
+            "window": pa.array([step.id] * chosen.num_rows, pa.string()),
+            "pi": chosen["pi"].cast(pa.float64()),
+        }
     )

@@ -34,10 +34,15 @@ def past_of(turn: Turn) -> Past:
 
 def form_dataset(turn: Turn) -> Manifest:
     """Form the dataset that a retrain now would learn from."""
-    rule = turn.strategy.dataset
+    rule, past = turn.strategy.dataset, past_of(turn)
     since = None if rule.window is None else turn.now - rule.window - timedelta(days=1)
-    rows = rule(final_rows(turn, since=since), past_of(turn))
-    return form(turn.view, rows, turn.strategy.holdout)
+
+    def formed() -> Manifest:
+        return form(turn.view, rule(final_rows(turn, since=since), past), turn.strategy.holdout)
+
+    # A rule that says it looks at nothing but the rows forms the same dataset for everybody.
+    when = () if not getattr(rule, "remembers", True) else (past.last_triggered, past.last_change)
+    return turn.known(formed, "dataset", *turn.marks.of("labels", "dataset", "holdout"), *when)
 
 
 def form_test(

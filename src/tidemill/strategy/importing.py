@@ -99,7 +99,7 @@ def _sequence(lease: Lease, k: int) -> int:
 
 
 def _turn(world: World, strategy: Strategy) -> Turn:
-    return Turn(world=world, strategy=strategy, now=moment_of(world), strategy_hash=strategy.hash)
+    return Turn(world=world, strategy=strategy, now=moment_of(world), marks=strategy.marks)
 
 
 def _digest(table: pa.Table, columns: Columns | FactColumns) -> str:

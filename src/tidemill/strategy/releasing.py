@@ -287,12 +287,18 @@ def _job(turn: Turn, m: Machine, payload: Json) -> Job:
     trainer = turn.strategy.training
     limits: Json = {"seconds": trainer.seconds, "memory_mb": trainer.memory_mb}
     if m.state == "training":
-        rows, data = rebuild(turn.view, dataset_of(turn, m.id), "train")
-        table = data.features
-        for name in ("label", "label_text", "weight"):
-            table = table.append_column(name, rows[name])
+        content = f"train of {payload['dataset']['digest']}"
+        table = turn.known(lambda: _training_rows(turn, m.id), content)
         champion = _models(turn, {"previous": payload["champion"]})
-        return Job(id=job_id(m), kind="fit", work=trainer, table=table, models=champion, **limits)
+        return Job(
+            id=job_id(m),
+            kind="fit",
+            work=trainer,
+            table=table,
+            models=champion,
+            content=content,
+            **limits,
+        )
     if m.state == "scoring":
         wanted = _manifest(turn, payload["test"]["blob"]).rows
         features = fetch(turn.view, wanted) if wanted.num_rows else pa.table({})
@@ -302,6 +308,14 @@ def _job(turn: Turn, m: Machine, payload: Json) -> Job:
     models = _models(turn, {"candidate": m.id, "champion": payload["champion"]}, payload)
     kind = "answer" if m.state == "scoring" else "check"
     return Job(id=job_id(m), kind=kind, table=features, models=models, **limits)
+
+
+def _training_rows(turn: Turn, version: str) -> pa.Table:
+    rows, data = rebuild(turn.view, dataset_of(turn, version), "train")
+    table = data.features
+    for name in ("label", "label_text", "weight"):
+        table = table.append_column(name, rows[name])
+    return table
 
 
 def _models(turn: Turn, wanted: dict[str, str | None], own: Json | None = None) -> dict[str, bytes]:
@@ -337,4 +351,6 @@ def dataset_of(turn: Turn, version: str) -> Manifest:
 
 
 def _manifest(turn: Turn, blob: str) -> Manifest:
-    return Manifest.from_bytes(turn.world.blobs.get("datasets", blob))
+    return turn.world.known(
+        lambda: Manifest.from_bytes(turn.world.blobs.get("datasets", blob)), "manifest", blob
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import KW_ONLY, field
+from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Annotated, Any, cast
 
 from tidemill.core.errors import BadValue
@@ -28,6 +28,17 @@ from tidemill.loop.online import Immediate
 from tidemill.loop.training import Command, Estimator, Function
 from tidemill.loop.training.function import always_the_mean
 from tidemill.loop.triggers import Manual
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """The content hashes of a strategy, computed once and handed along."""
+
+    whole: str
+    rules: Mapping[str, str]
+
+    def of(self, *names: str) -> tuple[str, ...]:
+        return tuple(self.rules[name] for name in names)
 
 
 @rule
@@ -98,6 +109,12 @@ class Strategy:
     def hash(self) -> str:
         """The content hash of everything that matters to what the strategy does."""
         return fingerprint(self)
+
+    @property
+    def marks(self) -> Marks:
+        """The content hash of the whole and of each rule: what a decision may depend on."""
+        rules = {f.name: fingerprint(getattr(self, f.name)) for f in fields(self)}
+        return Marks(whole=self.hash, rules=rules)
 
     @classmethod
     def examples(cls) -> Iterator[Strategy]:

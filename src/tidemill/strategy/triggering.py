@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
-
 from tidemill.core.machines import LABELLING, OPEN, RELEASE
 from tidemill.core.ports import Lease
-from tidemill.core.rules import Facts
 from tidemill.strategy.forming import describe, enough, form_dataset, unlike
+from tidemill.strategy.signalling import ask
 from tidemill.strategy.turn import Step, Turn
 
 
@@ -24,13 +22,11 @@ def due(turn: Turn) -> Iterator[Step]:
         first = "labels are" if not turn.steps else f"{turn.steps[-1].stage} is"
         turn.notes.append(f"no retrain yet: {first} due first")
         return
-    last, asked = state.fact("last_triggered"), state.fact("asked")
-    facts = Facts(
-        now=turn.now,
-        last_triggered=None if last is None else datetime.fromisoformat(last),
-        asked=asked,
-    )
-    decision = turn.strategy.trigger(facts)
+    asked, stamp = state.fact("asked"), turn.now.replace(microsecond=0).isoformat()
+    if state.fact("last_triggered") == stamp and not asked:
+        # What was seen at this moment has had its retrain, however that ended.
+        return
+    decision = ask(turn)
     if decision.next_due is not None:
         turn.due.append(decision.next_due)
     if not decision.fire:
@@ -46,6 +42,8 @@ def due(turn: Turn) -> Iterator[Step]:
         return
     version = f"v{len(state.machines(RELEASE)) + 1}"
     facts_ = {"train": manifest.count("train"), "test": manifest.count("test")}
+    if decision.change is not None:
+        facts_["change"] = decision.change.isoformat()
     yield Step(
         stage="trigger",
         id=version,
@@ -64,7 +62,7 @@ def apply(turn: Turn, lease: Lease, step: Step) -> None:
     payload = {
         "dataset": {**describe(manifest), "blob": blob},
         "triggered_at": turn.now.isoformat(),
-        "strategy": turn.strategy_hash,
+        "strategy": turn.marks.whole,
         "champion": None if front is None else front.version,
     }
     older = world.state.machines(RELEASE, ["inconclusive"])
@@ -79,6 +77,10 @@ def apply(turn: Turn, lease: Lease, step: Step) -> None:
         )
         for m in older
     )
+    # To the second: a turn may run microseconds after its hour, and the next must not miss it.
+    meta = {"last_triggered": turn.now.replace(microsecond=0).isoformat(), "asked": None}
+    if "change" in step.facts:
+        meta["last_change"] = step.facts["change"]
     turn.move(
         lease,
         RELEASE,
@@ -88,6 +90,5 @@ def apply(turn: Turn, lease: Lease, step: Step) -> None:
         why=step.why,
         payload=payload,
         also=also,
-        # To the second: a turn may run microseconds after its hour, and the next must not miss it.
-        meta={"last_triggered": turn.now.replace(microsecond=0).isoformat(), "asked": None},
+        meta=meta,
     )

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 from tidemill.core.as_of import AsOf, as_of
 from tidemill.core.machines import CURATION, LABELLING, RELEASE
 from tidemill.core.ports import Json, Lease, Transition, World
-from tidemill.strategy.strategy import Strategy
+from tidemill.strategy.strategy import Marks, Strategy
+
+T = TypeVar("T")
 
 INTAKE = "intake"
 TABLES_READ = ("records", "labels", "chosen")
@@ -63,7 +66,7 @@ class Turn:
     world: World
     strategy: Strategy
     now: datetime
-    strategy_hash: str
+    marks: Marks
     steps: list[Step] = field(default_factory=list)
     """What the stages before have found due."""
     notes: list[str] = field(default_factory=list)
@@ -71,9 +74,13 @@ class Turn:
     seen: dict[str, int] = field(default_factory=dict)
     running: int = 0
 
-    @property
+    @cached_property
     def view(self) -> AsOf:
         return as_of(self.world, self.now)
+
+    def known(self, make: Callable[[], T], what: str, *key: Any) -> T:
+        """Answer a question about the data of this moment; its key says what else it is of."""
+        return self.world.known(make, what, self.now, *key)
 
     def frontier(self) -> Json:
         """Say which data this turn can see."""
@@ -96,7 +103,7 @@ class Turn:
             source=source,
             target=target,
             at=self.now,
-            strategy=self.strategy_hash,
+            strategy=self.marks.whole,
             frontier=self.frontier(),
             **more,
         )
@@ -137,7 +144,7 @@ def plan(world: World, strategy: Strategy) -> Plan:
     """Say what a turn would do now, without doing it."""
     from tidemill.strategy import taking_in
 
-    turn = _open(world, strategy, strategy.hash)
+    turn = _open(world, strategy, strategy.marks)
     waiting = tuple(taking_in.due(turn))
     if waiting:
         turn.notes.append("what was handed over is taken in first, and may change the rest")
@@ -153,14 +160,14 @@ def run_once(world: World, strategy: Strategy) -> Plan:
         If another process is turning this mill.
     """
     with world.state.lease("turn") as lease:
-        return _turn(world, strategy, lease, strategy.hash)
+        return _turn(world, strategy, lease, strategy.marks)
 
 
-def _turn(world: World, strategy: Strategy, lease: Lease, content: str) -> Plan:
+def _turn(world: World, strategy: Strategy, lease: Lease, marks: Marks) -> Plan:
     from tidemill.strategy.releasing import sweep
 
-    taken = _take_in(world, strategy, lease, content)
-    turn = _open(world, strategy, content)
+    taken = _take_in(world, strategy, lease, marks)
+    turn = _open(world, strategy, marks)
     decided = _decide(turn, after=taken)
     now = turn.now.isoformat()
     # From here on nothing can be stored as if it had been seen before this moment. A turn of an
@@ -175,7 +182,7 @@ def _turn(world: World, strategy: Strategy, lease: Lease, content: str) -> Plan:
     return decided
 
 
-def _take_in(world: World, strategy: Strategy, lease: Lease, content: str) -> tuple[Step, ...]:
+def _take_in(world: World, strategy: Strategy, lease: Lease, marks: Marks) -> tuple[Step, ...]:
     """Take in what was handed over, before anything is decided, so that this turn sees it.
 
     Once a turn: a service that never stops handing over must not keep it from deciding.
@@ -184,7 +191,7 @@ def _take_in(world: World, strategy: Strategy, lease: Lease, content: str) -> tu
 
     taken: list[Step] = []
     for target in (taking_in.INBOX, taking_in.WAITING):
-        turn = _open(world, strategy, content)
+        turn = _open(world, strategy, marks)
         for step in [s for s in taking_in.due(turn) if s.target == target]:
             taking_in.apply(turn, lease, step)
             taken.append(step)
@@ -197,14 +204,18 @@ def settle(
     *,
     wait: bool = True,
     told: Callable[[Plan], None] | None = None,
+    marks: Marks | None = None,
 ) -> list[Plan]:
-    """Turn until nothing can be decided now; ``wait`` for jobs that run meanwhile."""
+    """Turn until nothing can be decided now; ``wait`` for jobs that run meanwhile.
+
+    ``marks`` are the strategy's own, for a caller that turns it a thousand times.
+    """
     plans: list[Plan] = []
-    content = strategy.hash
+    marks = strategy.marks if marks is None else marks
     while True:
         with world.state.lease("turn") as lease:
             while not plans or plans[-1].decides or not plans[-1].running or _ended(world):
-                plans.append(_turn(world, strategy, lease, content))
+                plans.append(_turn(world, strategy, lease, marks))
                 if told is not None:
                     told(plans[-1])
                 if not plans[-1].decides and not plans[-1].running:
@@ -224,8 +235,8 @@ def _ended(world: World) -> bool:
     return not jobs or any(world.jobs.poll(job) is not None for job in jobs)
 
 
-def _open(world: World, strategy: Strategy, content: str) -> Turn:
-    return Turn(world=world, strategy=strategy, now=moment_of(world), strategy_hash=content)
+def _open(world: World, strategy: Strategy, marks: Marks) -> Turn:
+    return Turn(world=world, strategy=strategy, now=moment_of(world), marks=marks)
 
 
 def _decide(turn: Turn, *, after: tuple[Step, ...] = ()) -> Plan:

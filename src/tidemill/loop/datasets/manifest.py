@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +19,6 @@ import pyarrow.parquet as pq
 from ibis.expr import types as ir
 
 from tidemill.core.as_of import AsOf
-from tidemill.core.draws import row_hash
-from tidemill.core.errors import Damaged
 from tidemill.core.records import bare, features_of
 from tidemill.core.rules import Holdout, TrainingData
 
@@ -41,7 +39,7 @@ class Manifest:
 
     rows: pa.Table
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The content hash over every column, in canonical order."""
         columns = [self.rows.column(n) for n in _COLUMNS if n != "predicted_at"]
@@ -54,6 +52,10 @@ class Manifest:
         return int(pc.sum(pc.equal(self.rows["split"], split)).as_py() or 0)
 
     def to_bytes(self) -> bytes:
+        return self._bytes
+
+    @cached_property
+    def _bytes(self) -> bytes:
         sink = io.BytesIO()
         pq.write_table(self.rows.select(_COLUMNS), sink, compression="zstd")
         return sink.getvalue()
@@ -67,6 +69,7 @@ def form(view: AsOf, rows: ir.Table, holdout: Holdout) -> Manifest:
     """Write down exactly which rows an expression over the reservoir selects."""
     names = [n for n in _COLUMNS if n != "split"]
     found = view.arrow(rows.select(*names).order_by("predicted_at", "record_id"))
+    found = found.combine_chunks()
     at = found["predicted_at"].to_numpy().astype("datetime64[us]")
     split = np.where(holdout(at), "test", "train")
     found = found.append_column("split", pa.array(split, pa.string()))
@@ -103,25 +106,7 @@ def rebuild(view: AsOf, manifest: Manifest, split: str) -> tuple[pa.Table, Train
 
 def fetch(view: AsOf, wanted: pa.Table) -> pa.Table:
     """Return the features of the wanted records, in their order, verified by ``row_hash``."""
-    span = pc.min_max(wanted["predicted_at"]).as_py()
-    records = view.records(since=span["min"], until=span["max"] + timedelta(microseconds=1))
-    found = view.arrow(records.select("record_id", *features_of(list(records.columns))))
-    place = pc.index_in(wanted["record_id"], found["record_id"])
-    if place.null_count:
-        lost = wanted.filter(pc.is_null(place))["record_id"]
-        raise Damaged(
-            f"{len(lost)} records of a dataset are gone, {lost[0].as_py()!r} first.",
-            fix="they were erased or lost; form a new dataset, or restore the events.",
-        )
-    found = found.take(place)
-    wrong = pc.not_equal(row_hash(found), wanted["row_hash"].combine_chunks())
-    if pc.any(wrong).as_py():
-        changed = wanted.filter(wrong)["record_id"]
-        raise Damaged(
-            f"{len(changed)} records changed since the dataset was formed, "
-            f"{changed[0].as_py()!r} first.",
-            fix="restore the events from a backup.",
-        )
+    found = view.features(wanted)
     # A feature that appeared later is none of this dataset's.
     names = _features(wanted) or found.column_names
     return bare(found.select([n for n in found.column_names if n in names]))
