@@ -32,7 +32,7 @@ from tidemill.core.model import Answers, answer
 from tidemill.core.ports import World
 from tidemill.core.work import same_features
 from tidemill.loop.log.columns import Columns, FactColumns
-from tidemill.strategy import front, importing, loading
+from tidemill.strategy import importing, loading, registry
 from tidemill.strategy.storing import Counts
 from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import Plan, plan, settle
@@ -253,8 +253,11 @@ class Mill:
         ``told`` is given the plan of each turn as soon as it is done.
         """
         strategy = self.strategy  # loading it fills in the source
-        front.remember(self.world, strategy, self._source.encode())
+        registry.remember(self.world, strategy, self._source.encode(), author=self._author)
         return settle(self.world, strategy, wait=wait, told=told)
+
+    def _author(self) -> str:
+        return loading.author_of(self.path) or default_user()
 
     def retrain(self, who: str) -> None:
         """Ask for a retrain; the next turn starts it."""

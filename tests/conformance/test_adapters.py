@@ -14,14 +14,17 @@ from tidemill.adapters.engines.duckdb import DuckDBEngine
 from tidemill.adapters.stores.delta import DeltaEvents
 from tidemill.adapters.stores.files import FileBlobs
 from tidemill.adapters.stores.memory import MemoryBlobs, MemoryEvents, MemoryInbox
+from tidemill.adapters.stores.memory_state import MemoryState
 from tidemill.adapters.stores.spool import Spool
 from tidemill.adapters.stores.sql import SqlState
 from tidemill.adapters.trainers.inline import Inline
 from tidemill.adapters.trainers.pool import ProcessPool
+from tidemill.adapters.trainers.shared import SharedJobs, Work
+from tidemill.core.clock import SystemClock
 from tidemill.core.ports import Inbox, Jobs, Parcel
 from tidemill.testing import check_blob_store, check_event_store, check_inbox, check_state_store
 from tidemill.testing.stores import BLOBS, EVENTS, STATE, Bench
-from tidemill.testing.work import INBOX, JOBS, JOBS_APART, Put
+from tidemill.testing.work import INBOX, JOBS, JOBS_APART, Put, what_a_job_prints_is_kept
 
 
 def by_name(values: Any) -> Any:
@@ -39,6 +42,10 @@ def sql_file(folder: Path) -> SqlState:
 
 def sql_memory(folder: Path) -> SqlState:
     return SqlState(None)
+
+
+def memory_state(folder: Path) -> MemoryState:
+    return MemoryState()
 
 
 def memory_events(folder: Path) -> MemoryEvents:
@@ -111,7 +118,9 @@ def test_events(promise: Any, make: Any, lasting: bool, tmp_path: Path) -> None:
 
 
 @by_name(STATE)
-@pytest.mark.parametrize(("make", "lasting"), [(sql_file, True), (sql_memory, False)])
+@pytest.mark.parametrize(
+    ("make", "lasting"), [(sql_file, True), (sql_memory, False), (memory_state, False)]
+)
 def test_state(promise: Any, make: Any, lasting: bool, tmp_path: Path) -> None:
     promise(Bench(make=make, folder=tmp_path, lasting=lasting))
 
@@ -146,6 +155,32 @@ def test_jobs_of_the_pool(promise: Any, pool: ProcessPool) -> None:
 @by_name(JOBS)
 def test_jobs_inline(promise: Any) -> None:
     promise(Inline())
+
+
+class Alone(SharedJobs):
+    """Shares with nobody: what it forgets, nobody else asks for."""
+
+    def forget(self, job_id: str) -> None:
+        super().forget(job_id)
+        self.work.drop("fit")
+
+
+@by_name(JOBS)
+def test_jobs_shared_in_this_process(promise: Any) -> None:
+    promise(Alone(Work(), SystemClock()))
+
+
+@pytest.fixture(scope="module")
+def crew() -> Iterator[Work]:
+    work = Work(workers=2)
+    yield work
+    work.close()
+
+
+# The workers of a replay keep no log: their fits are made to be compared, not looked into.
+@by_name([p for p in (*JOBS, *JOBS_APART) if p is not what_a_job_prints_is_kept])
+def test_jobs_shared_by_a_crew(promise: Any, crew: Work) -> None:
+    promise(Alone(crew, SystemClock()))
 
 
 def test_a_whole_suite_runs_at_once() -> None:

@@ -179,6 +179,16 @@ class AsOf:
         rows = rows.left_join(final, "record_id").drop("record_id_right")
         return self.arrow(rows.order_by("predicted_at", "record_id").drop("record_id"))
 
+    def reopened(self, since: datetime) -> datetime | None:
+        """Return when the oldest record was predicted that, or whose label, came after ``since``."""
+        oldest = []
+        for name in ("records", "labels", "chosen"):
+            rows = self.table(name, arrived=since)
+            rows = rows.filter(rows.available_at > moment(since))
+            at = self.arrow(rows.aggregate(at=rows.predicted_at.min()))["at"][0].as_py()
+            oldest += [] if at is None else [at.astimezone(UTC)]
+        return min(oldest, default=None)
+
     def counted(self, labels: LabelRule, since: datetime) -> tuple[int, int]:
         """Count the records that came after ``since``, and the labels final only after it."""
         records = self.records(arrived=since)

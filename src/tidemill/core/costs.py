@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY
-from typing import Annotated
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from tidemill.core.limits import Between, Text
 from tidemill.core.rule import rule
@@ -32,8 +35,9 @@ class Costs:
 
     Examples
     --------
-    >>> Costs(currency="EUR", label=0.1, error=2.0, false_negative=10.0).of_error(1.0, 0.0)
-    10.0
+    >>> prices = Costs(currency="EUR", label=0.1, error=2.0, false_negative=10.0)
+    >>> prices.of_errors(np.array([1.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0]))
+    array([10.,  2.,  0.])
     """
 
     _: KW_ONLY
@@ -45,14 +49,18 @@ class Costs:
     false_negative: Annotated[float, Between(0)] | None = None
     review: Annotated[float, Between(0)] = 0.0
 
-    def of_error(self, label: float, output: float) -> float:
-        """Return the price of answering ``output`` where the truth is ``label``."""
-        if label == output:
-            return 0.0
-        if {label, output} == {0.0, 1.0}:
-            kind = self.false_positive if output else self.false_negative
-            return self.error if kind is None else kind
-        return self.error * abs(output - label)
+    def of_errors(
+        self, label: npt.NDArray[Any], output: npt.NDArray[Any]
+    ) -> npt.NDArray[np.float64]:
+        """Return the price of each answer by how wrong it is; none costs as a wrong one does."""
+        if label.dtype.kind == "O":
+            return self.error * (label != output).astype(float)
+        truth, said = label.astype(float), np.asarray(output, dtype=float)
+        missed = self.error if self.false_negative is None else self.false_negative
+        alarm = self.error if self.false_positive is None else self.false_positive
+        by_kind = np.where(truth > said, missed, np.where(truth < said, alarm, 0.0))
+        by_size = self.error * np.where(np.isnan(said), 1.0, np.abs(truth - said))
+        return np.where(np.isin(truth, (0, 1)) & np.isin(said, (0, 1)), by_kind, by_size)
 
     @classmethod
     def examples(cls) -> Iterator[Costs]:

@@ -288,9 +288,13 @@ class World:
     """Answers a question about data by its key when it was asked before; a replay of many
     strategies on one history asks most questions once."""
 
+    remembered: dict[str, Any] = field(default_factory=dict)
+    """What this process need not ask again; to lose it costs time and changes nothing."""
+
     def known(self, make: Callable[[], T], *key: Any) -> T:
         """Answer a question about data, named by its key, which must say all it depends on
-        beyond the data itself."""
+        beyond the data itself.
+        """
         return make() if self.recall is None else self.recall(key, make)
 
     def close(self) -> None:

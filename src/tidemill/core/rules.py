@@ -208,6 +208,14 @@ class Trainer(Protocol):
         """The memory limit of one fit."""
         ...
 
+    @property
+    def continues(self) -> bool:
+        """Whether the model depends on the one before it, or on the dataset alone.
+
+        One that does not is called with None, and its fit can be shared.
+        """
+        ...
+
     def __call__(self, dataset: TrainingData, previous: object | None, /) -> object:
         """Return a model: an object with ``predict``, or a function of a DataFrame."""
         ...

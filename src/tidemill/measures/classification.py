@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from tidemill.core.errors import BadInput
 from tidemill.core.rule import rule
-from tidemill.measures.metric import numbers, with_weight
+from tidemill.measures.metric import numbers, spread_out, with_weight
+from tidemill.statistics.influence import auc_influence, mean_influence
 from tidemill.statistics.weighted import weighted_mean
 
 _SLACK = 1e-6  # a float32 softmax may leave [0, 1] by rounding
@@ -59,16 +60,14 @@ class Accuracy:
     def __call__(self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]) -> float:
         """Compute the weighted share of outputs that equal their label."""
         y, a, w = with_weight(label, answer, weight)
-        if _any_missing(y) or _any_missing(a):
-            return float("nan")
-        if _is_text(y) != _is_text(a) and w.size:
-            raise BadInput(
-                f"label {y[0]!r} and output {a[0]!r} are not of one kind.",
-                fix="make both text or both numbers.",
-            )
-        if _is_text(y):
-            return weighted_mean(y.astype(object) == a.astype(object), w)
-        return weighted_mean(numbers(y, "a label") == numbers(a, "an output"), w)
+        return weighted_mean(_right(y, a), w)
+
+    def influence(
+        self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        """Say how far each row moves the value; rows of weight 0 move nothing."""
+        y, a, w = with_weight(label, answer, weight)
+        return spread_out(mean_influence(_right(y, a), w), weight)
 
     @classmethod
     def examples(cls) -> Iterator[Accuracy]:
@@ -113,9 +112,14 @@ class LogLoss:
     def __call__(self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]) -> float:
         """Compute the weighted mean of -log P(label)."""
         y, p, w = _probabilities(label, answer, weight)
-        on_truth = np.where(y == 1, p, 1 - p)
-        on_truth[np.isnan(y)] = np.nan
-        return weighted_mean(-np.log(np.maximum(on_truth, 1e-15)), w)
+        return weighted_mean(_surprise(y, p), w)
+
+    def influence(
+        self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        """Say how far each row moves the value; rows of weight 0 move nothing."""
+        y, p, w = _probabilities(label, answer, weight)
+        return spread_out(mean_influence(_surprise(y, p), w), weight)
 
     @classmethod
     def examples(cls) -> Iterator[LogLoss]:
@@ -160,6 +164,13 @@ class Brier:
         """Compute the weighted mean of (score - label)^2."""
         y, p, w = _probabilities(label, answer, weight)
         return weighted_mean(np.square(p - y), w)
+
+    def influence(
+        self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        """Say how far each row moves the value; rows of weight 0 move nothing."""
+        y, p, w = _probabilities(label, answer, weight)
+        return spread_out(mean_influence(np.square(p - y), w), weight)
 
     @classmethod
     def examples(cls) -> Iterator[Brier]:
@@ -218,10 +229,38 @@ class AUC:
         area = float(np.sum(good * (np.cumsum(bad) - bad / 2)))
         return min(max(area, 0.0), 1.0)
 
+    def influence(
+        self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        """Say how far each row moves the value; rows of weight 0 move nothing."""
+        y, s, w = _binary(label, answer, weight)
+        return spread_out(auc_influence(y, s, w), weight)
+
     @classmethod
     def examples(cls) -> Iterator[AUC]:
         """Yield instances for tests and docs."""
         yield cls()
+
+
+def _right(label: NDArray[Any], output: NDArray[Any]) -> NDArray[np.float64]:
+    """Say for each row whether its output is its label; all NaN when one is missing."""
+    if _any_missing(label) or _any_missing(output):
+        return np.full(label.shape, np.nan)
+    if _is_text(label) != _is_text(output) and label.size:
+        raise BadInput(
+            f"label {label[0]!r} and output {output[0]!r} are not of one kind.",
+            fix="make both text or both numbers.",
+        )
+    if _is_text(label):
+        return (label.astype(object) == output.astype(object)).astype(float)
+    return (numbers(label, "a label") == numbers(output, "an output")).astype(float)
+
+
+def _surprise(label: NDArray[np.float64], probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return -log P(label) of each row."""
+    on_truth = np.where(label == 1, probability, 1 - probability)
+    on_truth[np.isnan(label)] = np.nan
+    return -np.log(np.maximum(on_truth, 1e-15))
 
 
 def _binary(

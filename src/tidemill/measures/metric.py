@@ -165,6 +165,14 @@ def with_weight(
     return y[keep], a[keep], w[keep]
 
 
+def spread_out(moves: NDArray[np.float64], weight: NDArray[Any]) -> NDArray[np.float64]:
+    """Put what was computed for the rows with weight back among all rows; others get 0."""
+    rows = np.asarray(weight) > 0
+    whole = np.zeros(rows.shape)
+    whole[rows] = moves
+    return whole
+
+
 def numbers(values: NDArray[Any], what: str) -> NDArray[np.float64]:
     """Return values as floats, missing ones as NaN.
 

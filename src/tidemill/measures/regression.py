@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemill.core.rule import rule
-from tidemill.measures.metric import numbers, with_weight
+from tidemill.measures.metric import numbers, spread_out, with_weight
+from tidemill.statistics.influence import mean_influence
 from tidemill.statistics.weighted import weighted_mean
 
 
@@ -49,6 +50,13 @@ class MAE:
         """Compute the weighted mean of abs(output - label)."""
         error, w = _errors(label, answer, weight)
         return weighted_mean(np.abs(error), w)
+
+    def influence(
+        self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        """Say how far each row moves the value; rows of weight 0 move nothing."""
+        error, w = _errors(label, answer, weight)
+        return spread_out(mean_influence(np.abs(error), w), weight)
 
     @classmethod
     def examples(cls) -> Iterator[MAE]:
@@ -93,6 +101,14 @@ class MSE:
         error, w = _errors(label, answer, weight)
         with np.errstate(over="ignore"):
             return weighted_mean(np.square(error), w)
+
+    def influence(
+        self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        """Say how far each row moves the value; rows of weight 0 move nothing."""
+        error, w = _errors(label, answer, weight)
+        with np.errstate(over="ignore"):
+            return spread_out(mean_influence(np.square(error), w), weight)
 
     @classmethod
     def examples(cls) -> Iterator[MSE]:

@@ -47,6 +47,6 @@ def spot_check(result: JobResult) -> SpotCheck:
         asked=said.num_rows,
         answered=said.num_rows,
         missing=int(pc.sum(missing).as_py() or 0),
-        latency_ms=float(result.facts["candidate_ms"]),
+        latency_ms=float(result.facts.get("candidate_ms", 0.0)),
         agree=agree,
     )

@@ -13,6 +13,7 @@ from ibis.expr import types as ir
 from tidemill.core.ports import Json
 from tidemill.core.rules import Past
 from tidemill.loop.datasets import Manifest, form
+from tidemill.loop.datasets.nothing import Nothing
 from tidemill.statistics import n_effective
 from tidemill.strategy.turn import Turn
 
@@ -93,6 +94,8 @@ def enough(turn: Turn, manifest: Manifest) -> str:
         rule = type(turn.strategy.dataset).__name__
         where = f"; the newest record is of {newest:%Y-%m-%d}" if newest else ""
         return f"no chosen record in reach of {rule} has a final label yet{where}"
+    if isinstance(turn.strategy.holdout, Nothing):
+        return ""
     if not manifest.count("test"):
         return (
             f"{manifest.rows.num_rows:,} labelled records are too few or too short a time "

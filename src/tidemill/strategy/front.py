@@ -1,24 +1,11 @@
-"""Who is in front: the registry of strategies, and rollback in one atomic write."""
+"""Who is in front: rollback in one atomic write."""
 
 from __future__ import annotations
 
 from tidemill.core.errors import NotAllowed
 from tidemill.core.machines import RELEASE
-from tidemill.core.ports import Json, Transition, World
-from tidemill.strategy.strategy import Strategy
+from tidemill.core.ports import Transition, World
 from tidemill.strategy.turn import moment_of
-
-
-def remember(world: World, strategy: Strategy, source: bytes) -> None:
-    """Keep the text of a strategy under its hash, the first time it turns."""
-    if strategy.hash not in {r["hash"] for r in world.state.rows("strategies")}:
-        row: Json = {
-            "hash": strategy.hash,
-            "name": strategy.name,
-            "source": world.blobs.put("strategies", source),
-            "first_seen": world.clock.now().isoformat(),
-        }
-        world.state.add_row("strategies", strategy.hash, row)
 
 
 def rollback(

@@ -7,6 +7,8 @@ import contextlib
 import difflib
 import hashlib
 import re
+import shutil
+import subprocess
 import sys
 import traceback
 import types
@@ -33,13 +35,46 @@ def load(path: Path, *, loaded: Callable[[types.ModuleType], None] = lambda _: N
     BadInput
         If the file is missing, does not run, or defines no strategy; with the line at fault.
     """
+    return load_text(read(path), path, loaded=loaded)
+
+
+def read(path: Path) -> str:
+    """Return the text of a strategy file.
+
+    Raises
+    ------
+    BadInput
+        If it is missing or no text.
+    """
     try:
-        source = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(
             f"the strategy file {path} cannot be read: {error}.",
             fix="create it; 'tidemill init' writes one to start from.",
         ) from None
+
+
+def load_text(
+    source: str, path: Path, *, loaded: Callable[[types.ModuleType], None] = lambda _: None
+) -> Strategy:
+    """Run the text of a strategy file, such as one that was live before.
+
+    Parameters
+    ----------
+    source
+        The text.
+    path
+        What errors call it. Its folder is where its imports are looked for first; they are
+        those of today, whenever the text was written.
+    loaded
+        Told the module, so that work from it can travel to other processes.
+
+    Raises
+    ------
+    BadInput
+        If the text does not run, or defines no strategy; with the line at fault.
+    """
     name = "tidemill_strategy_" + hashlib.sha256(source.encode()).hexdigest()[:12]
     module = types.ModuleType(name)
     module.__file__ = str(path)
@@ -64,6 +99,22 @@ def load(path: Path, *, loaded: Callable[[types.ModuleType], None] = lambda _: N
             fix="end it with: strategy = Strategy(training=..., ...)",
         )
     return strategy
+
+
+def author_of(folder: Path) -> str | None:
+    """Say who works in a folder, as git knows them; None where it is not in git."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    inside = _git(git, folder, "rev-parse", "--is-inside-work-tree")
+    return (_git(git, folder, "config", "user.name") or None) if inside == "true" else None
+
+
+def _git(git: str, folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        [git, "-C", str(folder), *words], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _broken(path: Path, error: BaseException, module: types.ModuleType) -> BadInput:

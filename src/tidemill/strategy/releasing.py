@@ -185,12 +185,16 @@ def _scoring(turn: Turn, m: Machine, step: Step) -> Json:
     """Write down exactly which rows the comparison is about."""
     front = turn.world.state.front()
     champion = None if front is None else front.version
-    rows = form_test(
-        turn,
-        dataset_of(turn, m.id),
-        dataset_of(turn, champion) if champion else None,
-        formed_at=datetime.fromisoformat(m.payload["triggered_at"]),
-    )
+    dataset = dataset_of(turn, m.id)
+    if turn.strategy.tested:
+        rows = form_test(
+            turn,
+            dataset,
+            dataset_of(turn, champion) if champion else None,
+            formed_at=datetime.fromisoformat(m.payload["triggered_at"]),
+        )
+    else:
+        rows = Manifest(rows=dataset.rows.slice(0, 0))
     return {
         "champion": champion,
         "test": {

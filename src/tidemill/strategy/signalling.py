@@ -34,7 +34,7 @@ def facts(turn: Turn) -> Facts:
     live = None if front is None or front.version is None else front.at
     windows, arrived, counts = (), (), (0, 0)
     if live is not None and any(w != "counts" for w in wants):
-        windows = tuple(_windows(turn, wants, max(live, turn.now - LONGEST)))
+        windows = _windows(turn, wants, max(live, turn.now - LONGEST))
     if last is not None and "counts" in wants:
         counts = turn.view.counted(turn.strategy.labels, last)
         arrived = tuple(_counts(turn, max(last, turn.now - LONGEST)))
@@ -76,11 +76,39 @@ def _grid(turn: Turn, since: datetime) -> tuple[datetime, timedelta]:
     return origin + -((origin - since) // every) * every, every
 
 
-def _windows(turn: Turn, wants: tuple[Any, ...], since: datetime) -> Iterator[Seen]:
+def _windows(turn: Turn, wants: tuple[Any, ...], since: datetime) -> tuple[Seen, ...]:
+    """Measure the closed base windows since a moment; those that cannot have changed, once."""
     start, every = _grid(turn, since)
     closed = (turn.now - start) // every
-    if closed <= 0:
-        return
+    about = (start, every, wants, turn.marks.of("labels"))
+    asked = turn.world.remembered.get("windows")
+    kept: tuple[Seen, ...] = ()
+    if asked is not None and asked[0] == about:
+        kept = asked[2][: _unchanged(turn, asked[1], asked[2])]
+    if closed <= len(kept):
+        return kept
+    found = (*kept, *_measured(turn, wants, start + len(kept) * every, closed - len(kept)))
+    turn.world.remembered["windows"] = (about, turn.now, found)
+    return found
+
+
+def _unchanged(turn: Turn, asked: datetime, windows: tuple[Seen, ...]) -> int:
+    """Count the windows, from the first, of which nothing came to be known since."""
+    oldest = turn.view.reopened(asked)
+    return next(
+        (
+            k
+            for k, one in enumerate(windows)
+            if not one.settled or (oldest is not None and one.end > oldest)
+        ),
+        len(windows),
+    )
+
+
+def _measured(
+    turn: Turn, wants: tuple[Any, ...], start: datetime, closed: int
+) -> Iterator[Seen]:
+    every = duration(turn.strategy.window)
     rows = turn.view.judged(turn.strategy.labels, since=start)
     place = _places(rows, start, every)
     final = duration(turn.strategy.labels.final_after)
@@ -88,11 +116,10 @@ def _windows(turn: Turn, wants: tuple[Any, ...], since: datetime) -> Iterator[Se
     edges = np.searchsorted(place, np.arange(closed + 1))
     for k in range(closed):
         here = rows.slice(edges[k], edges[k + 1] - edges[k])
-        begin, end = start + k * every, start + (k + 1) * every
-        known = pc.is_valid(here["weight"])
-        judged = here.filter(known)
+        end = start + (k + 1) * every
+        judged = here.filter(pc.is_valid(here["weight"]))
         yield Seen(
-            start=begin,
+            start=end - every,
             end=end,
             records=here.num_rows,
             labelled=judged.num_rows,

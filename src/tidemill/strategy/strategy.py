@@ -24,6 +24,7 @@ from tidemill.core.rules import (
 from tidemill.loop.curation import Outcome, Uniform
 from tidemill.loop.datasets import All, Newest
 from tidemill.loop.log import Everything
+from tidemill.loop.offline import Unchecked
 from tidemill.loop.online import Immediate
 from tidemill.loop.training import Command, Estimator, Function
 from tidemill.loop.training.function import always_the_mean
@@ -109,6 +110,11 @@ class Strategy:
     def hash(self) -> str:
         """The content hash of everything that matters to what the strategy does."""
         return fingerprint(self)
+
+    @property
+    def tested(self) -> bool:
+        """Whether any gate looks at what a candidate answers."""
+        return not self.offline or not all(isinstance(g, Unchecked) for g in self.offline)
 
     @property
     def marks(self) -> Marks:

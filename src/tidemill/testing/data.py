@@ -8,6 +8,7 @@ same tables.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -17,9 +18,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tidemill.core.costs import Costs
 from tidemill.core.draws import draws, row_hash
 from tidemill.core.records import KNOWN, MOMENT, RECORDS, bare, conform
-from tidemill.core.rules import Facts, SpotCheck, TestSet, TrainingData
+from tidemill.core.rules import Facts, Fitted, Seen, SpotCheck, TestSet, TrainingData
 
 _TRAINING = ("plain", "one_row", "unsorted", "nulls", "non_ascii")
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
@@ -188,10 +190,59 @@ def _test(rows: dict[str, npt.NDArray[Any]]) -> TestSet:
 
 
 def awkward_facts() -> dict[str, Facts]:
-    """Return what a trigger may look at."""
+    """Return what a trigger may look at; in ``plain`` a champion gets worse after 20 days."""
     times = {"never": None, "just_now": NOW, "long_ago": NOW - timedelta(days=900)}
-    facts = {k: Facts(now=NOW, last_triggered=at, asked=None) for k, at in times.items()}
-    return {**facts, "asked": Facts(now=NOW, last_triggered=NOW, asked="Zoë")}
+    bald = {k: Facts(now=NOW, last_triggered=at, asked=None) for k, at in times.items()}
+    start, seen = NOW - timedelta(days=DAYS), tuple(_seen(k) for k in range(DAYS))
+    fits = tuple(Fitted(at=start, rows=n, seconds=2 + n / 500) for n in (1000, 3000))
+    plain = replace(
+        bald["just_now"],
+        last_triggered=start,
+        live_since=start,
+        records=200 * DAYS,
+        labels=100 * DAYS,
+        windows=seen,
+        arrived=seen,
+        triggered=(start - timedelta(days=1), start),
+        fits=fits,
+        costs=Costs(label=0.01, second=1.0, error=0.5, review=1.0),
+    )
+    hole: dict[str, Any] = {"values": {"accuracy": float("nan")}, "shares": {"1.0": float("nan")}}
+    windows: dict[str, tuple[Seen, ...]] = {
+        "one_window": seen[:1],
+        "holes": tuple(replace(w, **hole) if k % 3 else w for k, w in enumerate(seen)),
+        "unlabelled": tuple(replace(w, labelled=0) for w in seen),
+        "nothing_measured": tuple(replace(w, values={}, shares={}) for w in seen),
+        "all_alike": tuple(replace(_seen(0), start=w.start, end=w.end) for w in seen),
+        "no_records": tuple(replace(w, records=0, labelled=0, values={}) for w in seen),
+    }
+    return {
+        **bald,
+        "plain": plain,
+        "asked": replace(bald["just_now"], asked="Zoë"),
+        **{k: replace(plain, windows=v, arrived=v) for k, v in windows.items()},
+        "no_costs": replace(plain, costs=None),
+        "free": replace(plain, costs=Costs()),
+        "no_fits": replace(plain, fits=()),
+        "same_fits": replace(plain, fits=fits[:1] * 3),
+        "many_retrains": replace(plain, triggered=tuple(w.start for w in seen)),
+    }
+
+
+def _seen(k: int) -> Seen:
+    """Return the k-th day: the share of errors wavers, and grows from the 20th on."""
+    wrong = 0.12 + 0.01 * ((7 * k) % 5 - 2) / 2 + 0.013 * max(0, k - 20)
+    start = NOW - timedelta(days=DAYS - k)
+    worse = ("log_loss", "brier", "mae", "mse")
+    return Seen(
+        start=start,
+        end=start + timedelta(days=1),
+        records=200,
+        labelled=100,
+        settled=k < DAYS - 2,
+        values={"accuracy": 1 - wrong, "auc": 1 - wrong / 2} | dict.fromkeys(worse, wrong),
+        shares={"1.0": 0.4 - wrong / 2, "0.0": 0.6 + wrong / 2},
+    )
 
 
 def awkward_spot_checks() -> dict[str, SpotCheck]:

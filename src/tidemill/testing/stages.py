@@ -71,13 +71,13 @@ def stage_of(rule: object) -> Stage | None:
 
 
 _BY_MEMBERS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("wants",), "triggers"),
     (("name", "higher_is_better", "needs"), "metric"),
     (("final_after", "labeller"), "labels"),
     (("seconds", "memory_mb"), "training"),
     (("per",), "curation"),
     (("window",), "datasets"),
     (("sample",), "online"),
-    (("wants",), "triggers"),
 )
 _BY_ANSWER = (
     ("Decision", "triggers"),
@@ -179,7 +179,7 @@ def _holds_trigger(rule: Any, name: str, facts: Any, said: Any) -> None:
 def _holds_gate(rule: Any, name: str, test: TestSet, said: Any) -> None:
     _is_finding(said)
     if name in ("empty", "one_row", "one_day", "no_weight"):
-        assert said.verdict != Verdict.OK, "too little data passes"
+        assert said.verdict != Verdict.OK or said.waived, "too little data passes"
 
 
 def _holds_rollout(rule: Any, name: str, check: Any, said: Any) -> None:

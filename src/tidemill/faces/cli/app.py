@@ -18,7 +18,7 @@ _HERE = "tidemill.faces.cli"
 _COMMANDS = (
     ("demo", "demonstrate:demo", "See the whole loop on a year of real flights."),
     ("init", "start:init", "Make a project, with a strategy to start from."),
-    ("check", "integrity:check", "Check every invariant of the project again."),
+    ("check", "integrity:check", "Check the project again, or say what a table can tell."),
     ("plan", "turning:plan", "Say what a turn would do now, and why."),
     ("run", "turning:run", "Turn the mill, once or every so often."),
     ("status", "standing:status", "Say what is in front, what waits, what came in."),

@@ -2,20 +2,57 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 from rich.console import Console
 
-from tidemill.core.errors import TidemillError
+from tidemill.core.errors import BadValue, TidemillError
+from tidemill.core.ports import Json
 from tidemill.faces.cli.exits import Exit
 from tidemill.faces.cli.options import USUAL, Options
-from tidemill.faces.cli.printing import answer, count
+from tidemill.faces.cli.printing import answer, count, facts, table
+from tidemill.faces.cli.table_options import GROUP, UNSAID, TableOptions
+
+if TYPE_CHECKING:
+    from tidemill.strategy.backtest.table import Understood
 
 
-def check(*, options: Options = USUAL) -> Exit:
-    """Look again at every invariant of the project, its data and its strategy file.
+def check(
+    path: Annotated[str | None, Parameter(name="TABLE")] = None,
+    /,
+    *,
+    columns: TableOptions = UNSAID,
+    step: Annotated[str | None, Parameter(group=GROUP, metavar="DURATION")] = None,
+    options: Options = USUAL,
+) -> Exit:
+    """Look again at every invariant of the project; or say what a table can tell.
 
-    Ends with 4 when something is wrong. The digest says what was decided: two projects that
-    decided the same on the same data have the same one.
+    With a TABLE nothing else is needed or touched: it says what the columns were taken for,
+    what can be concluded from them by a backtest, and what is missing. Else it looks at the
+    project, its data and its strategy file; the digest says what was decided: two projects
+    that decided the same on the same data have the same one. Ends with 4 when something is
+    wrong, or makes a backtest meaningless.
+
+    Parameters
+    ----------
+    path
+        A Parquet, CSV, JSON lines or Delta table, a folder, a pattern, s3:// or the address
+        of a database.
+    step
+        How long a step of the replay is, such as 7d; chosen from the table without.
     """
+    if path is not None:
+        return _check_table(path, columns, step, options)
+    if columns != UNSAID or step is not None:
+        raise BadValue(
+            "there are options for a table, but no table.",
+            fix="name the table: tidemill check TABLE --time COLUMN --label COLUMN.",
+        )
+    return _check_project(options)
+
+
+def _check_project(options: Options) -> Exit:
     from tidemill.strategy.check import digest, problems
 
     with options.open() as mill:
@@ -45,3 +82,76 @@ def check(*, options: Options = USUAL) -> Exit:
 
     answer(document, options, show)
     return Exit.PROBLEMS if found else Exit.DONE
+
+
+def _check_table(path: str, columns: TableOptions, step: str | None, options: Options) -> Exit:
+    from tidemill.strategy.backtest.conclusions import conclude
+    from tidemill.strategy.backtest.table import understand
+    from tidemill.strategy.backtest.table_steps import suggest_step
+
+    rows = columns.read(path)
+    found = understand(rows, columns.meaning(rows.column_names))
+    chosen = step or suggest_step(found)
+    conclusions = conclude(found, step=chosen)
+    hindered = any(c.hinders for c in conclusions)
+    document: Json = {
+        "ok": not hindered,
+        **understood(path, found),
+        "step": chosen,
+        "conclusions": [c.to_dict() for c in conclusions],
+    }
+    answer(document, options, lambda out: _show_table(out, document))
+    return Exit.PROBLEMS if hindered else Exit.DONE
+
+
+def understood(path: str, found: Understood) -> Json:
+    """Say what a table was taken for, as ``--json`` prints it."""
+    columns = {option.removeprefix("--"): name for option, name in found.meaning.named().items()}
+    return {
+        "table": path,
+        "rows": found.records.num_rows,
+        "labels": found.labels.num_rows,
+        "quarantined": found.quarantined,
+        "task": found.task,
+        "columns": columns,
+        "features": dict(found.features),
+        "leaks": list(found.leaks),
+        "assumed": list(found.assumed),
+        "warnings": list(found.warnings),
+    }
+
+
+def show_understood(out: Console, found: Json) -> None:
+    """Print what a table was taken for."""
+    columns = ", ".join(m if m == c else f"{m} = {c}" for m, c in found["columns"].items())
+    counts = f"{count(found['rows'], 'row')}, {count(found['labels'], 'label')}"
+    if found["quarantined"]:
+        counts += f", {found['quarantined']:,} quarantined"
+    kinds = ", ".join(f"{name} ({kind})" for name, kind in found["features"].items()) or "none"
+    rows: list[tuple[str, object]] = [
+        ("read", f"{found['table']}: {counts}"),
+        ("task", found["task"]),
+        ("columns", columns),
+        ("features", kinds),
+    ]
+    rows += [("ASSUMED", text) for text in found["assumed"]]
+    rows += [("note", text) for text in found["warnings"]]
+    out.print(facts(rows))
+
+
+def _show_table(out: Console, found: Json) -> None:
+    show_understood(out, found)
+    shown = [
+        (c["question"], c["answer"], c["why"] + (f"\nFix: {c['fix']}" if c["fix"] else ""))
+        for c in found["conclusions"]
+    ]
+    out.print()
+    out.print(table(("question", "answer", "why"), shown))
+    out.print()
+    if found["ok"]:
+        out.print(f"Nothing hinders a backtest in steps of {found['step']}.")
+        return
+    out.print("A backtest would be meaningless:", style="bold")
+    for c in found["conclusions"]:
+        if c["hinders"]:
+            out.print(f"  {c['question']} {c['answer']}: {c['fix']}", soft_wrap=True)

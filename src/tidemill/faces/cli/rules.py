@@ -1,26 +1,27 @@
-"""``tidemill strategy``: the rules of every stage, and those that ran before."""
+"""``tidemill strategy``: the rules of every stage, those that were live before, what differs."""
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 from rich.console import Console
 
-from tidemill.core.errors import NotFound, unknown
+from tidemill.core.errors import TidemillError
 from tidemill.core.ports import Json
 from tidemill.faces.cli.exits import Exit
 from tidemill.faces.cli.options import USUAL, Options
-from tidemill.faces.cli.printing import answer, at, facts
+from tidemill.faces.cli.printing import answer, at, count, facts, table
+from tidemill.faces.cli.sides import aged, change_json, find_side, show_diff
+from tidemill.faces.cli.standing import interval
 
 if TYPE_CHECKING:
     from tidemill.project import Mill
 
-app = App(name="strategy", help="The rules of every stage.")
+app = App(name="strategy", help="The rules of every stage: show, log, diff, check.")
 
-_STAGES = ("log", "curation", "labels", "trigger", "dataset", "holdout", "training", "offline")
-_REST = ("signing", "deadline", "online")
+_REST = ("signing", "deadline", "online", "window", "metrics", "cohorts", "projections", "costs")
 
 
 @app.command
@@ -32,27 +33,38 @@ def show(wanted: str | None = None, /, *, options: Options = USUAL) -> Exit:
     wanted
         The hash of a strategy that ran before, or its beginning: shows its source.
     """
+    from tidemill.strategy.doubts import STAGES
+
     with options.open() as mill:
         if wanted is not None:
             return _show_old(mill, wanted, options)
         last, strategy = _last(mill), mill.strategy
-        ran = sorted(mill.world.state.rows("strategies"), key=lambda r: r["first_seen"])
-    rules = {name: _words(getattr(strategy, name)) for name in (*_STAGES, *_REST)}
+        ran = {r["hash"]: r for r in reversed(mill.world.state.rows("strategies"))}
+    content = strategy.hash
     document = {
-        "hash": strategy.hash,
+        "hash": content,
         "name": strategy.name,
         "comment": strategy.comment,
-        "rules": rules,
-        "ran_last": last == strategy.hash,
+        "rules": {name: _words(getattr(strategy, name)) for name in (*STAGES, *_REST)},
+        "ran_last": last == content,
         "last": last,
         "earlier": [
             {k: r[k] for k in ("hash", "name", "first_seen")}
-            for r in ran
-            if r["hash"] != strategy.hash
+            for r in sorted(ran.values(), key=lambda r: r["first_seen"])
+            if r["hash"] != content
         ],
     }
     answer(document, options, lambda out: _show_rules(out, document, options))
     return Exit.DONE
+
+
+def _words(value: Any) -> str | list[str] | None:
+    """Write a rule as in a strategy file; a plain text and nothing as they are."""
+    from tidemill.strategy.difference import told
+
+    if isinstance(value, tuple):
+        return [told(part) for part in value]
+    return value if value is None or isinstance(value, str) else told(value)
 
 
 def _show_rules(out: Console, found: Json, options: Options) -> None:
@@ -66,7 +78,10 @@ def _show_rules(out: Console, found: Json, options: Options) -> None:
     elif found["last"] is None:
         said = f"It has decided nothing yet. Next: {options.command('plan')}"
     else:
-        said = f"The last decisions are of {found['last']}; this one takes over at the next turn."
+        said = (
+            f"The last decisions are of {found['last']}; this one takes over at the next turn. "
+            f"What differs: {options.command('strategy diff')}"
+        )
     out.print(f"\n{said}", soft_wrap=True)
     for row in found["earlier"]:
         line = options.command(f"strategy show {row['hash']}")
@@ -74,24 +89,23 @@ def _show_rules(out: Console, found: Json, options: Options) -> None:
 
 
 def _show_old(mill: Mill, wanted: str, options: Options) -> Exit:
-    rows = {r["hash"]: r for r in mill.world.state.rows("strategies")}
-    if not rows:
-        raise NotFound("no strategy has run yet.", fix="run 'tidemill run' first.")
-    fitting = [h for h in rows if h.startswith(wanted)]
-    if len(fitting) != 1:
-        raise unknown("strategy", wanted, rows)
-    row = rows[fitting[0]]
+    from tidemill.strategy.registry import find
+
+    row = find(mill.world, wanted)
     source = mill.world.blobs.get("strategies", row["source"]).decode()
     document = {
         "hash": row["hash"],
         "name": row["name"],
+        "author": row.get("author"),
+        "message": row.get("comment") or "",
         "first_seen": row["first_seen"],
         "ran_last": _last(mill) == row["hash"],
         "source": source,
     }
 
     def shown(out: Console) -> None:
-        out.print(f"# {row['name']} ({row['hash']}), first run {at(row['first_seen'])}")
+        by = f", by {document['author']}" if document["author"] else ""
+        out.print(f"# {row['name']} ({row['hash']}), first run {at(row['first_seen'])}{by}")
         out.print(source, soft_wrap=True)
 
     answer(document, options, shown)
@@ -104,17 +118,126 @@ def _last(mill: Mill) -> str | None:
     return next((name for name in decided if name), None)
 
 
-def _words(rule: object) -> str | list[str]:
-    """Write a rule as in a strategy file, with only the fields that were changed."""
-    if isinstance(rule, tuple):
-        return [str(_words(part)) for part in rule]
-    if not dataclasses.is_dataclass(rule) or isinstance(rule, type):
-        name = getattr(rule, "__name__", None)
-        return name if callable(rule) and name else " ".join(str(rule).split())
-    parts = []
-    for field in dataclasses.fields(rule):
-        value = getattr(rule, field.name)
-        if field.default is dataclasses.MISSING or value != field.default:
-            shown = repr(value) if isinstance(value, str) else str(_words(value))
-            parts.append(f"{field.name}={shown}" if field.kw_only else shown)
-    return f"{type(rule).__name__}({', '.join(parts)})"
+@app.command
+def log(*, options: Options = USUAL) -> Exit:
+    """List every strategy that was live: when, whose it was, and how it did meanwhile.
+
+    The oldest first; going back to an earlier one is a line of its own. All are measured by
+    the first metric of the present strategy.py, on the labels that are final now.
+    """
+    from tidemill.strategy import registry
+
+    with options.open() as mill:
+        strategy, notes = None, list[str]()
+        try:
+            strategy = mill.strategy
+        except TidemillError as error:
+            notes.append(f"nothing is measured: {error.what}")
+        found = registry.log(mill.world, strategy)
+    document = {"strategies": found, "notes": notes}
+    answer(document, options, lambda out: _show_log(out, found, notes))
+    return Exit.DONE
+
+
+def _show_log(out: Console, found: list[Json], notes: list[str]) -> None:
+    if not found:
+        out.print("No strategy has run yet.")
+    for row in found:
+        until = "now" if row["to"] is None else at(row["to"])
+        out.print(f"{row['hash']} {row['name'] or ''}".rstrip(), style="bold")
+        said = [f"{row[k]} {k.replace('_', ' ')}" for k in _OUTCOMES if row[k] or k in _ALWAYS]
+        rows: list[tuple[str, object]] = [
+            ("live", f"{at(row['from'])} to {until}"),
+            ("author", row["author"]),
+            ("message", row["message"]),
+            ("releases", ", ".join(said)),
+            ("labels", f"{row['labels_chosen']:,} chosen"),
+            ("training", f"{row['training_seconds']:g} s"),
+            ("users got", None if row["realised"] is None else _measured(row["realised"])),
+        ]
+        out.print(facts(rows))
+        out.print()
+    for text in notes:
+        out.print(f"note: {text}", soft_wrap=True)
+
+
+_OUTCOMES = ("triggered", "live", "refused", "failed", "inconclusive", "expired", "rolled_back")
+_ALWAYS = ("triggered", "live", "refused", "failed")
+
+
+def _measured(found: Json) -> str:
+    if found["value"] is None:
+        return f"{found['metric']} not known: {found['why']}"
+    rest = f"{count(found['n'], 'record')} of {count(found['days'], 'day')}"
+    return f"{found['metric']} {interval(found)}, on {rest}"
+
+
+@app.command
+def diff(old: str | None = None, new: str | None = None, /, *, options: Options = USUAL) -> Exit:
+    """Show what differs between two strategies, rule by rule.
+
+    A change that is not cosmetic makes another content hash: another strategy.
+
+    Parameters
+    ----------
+    old
+        A strategy file, or the hash of one that was live, or its beginning; the last one that
+        was live if left out.
+    new
+        The same; strategy.py if left out.
+    """
+    from tidemill.strategy.difference import difference
+
+    before, after = find_side(old, options, live=True), find_side(new, options)
+    found = difference(before.strategy, after.strategy)
+    notes = [*aged(before), *aged(after)]
+    if not found and before.source.strip() != after.source.strip():
+        notes.append("only comments, layout or docstrings differ")
+    document = {
+        "old": before.json(),
+        "new": after.json(),
+        "same": not any(c.relevant for c in found),
+        "changes": [change_json(c) for c in found],
+        "notes": notes,
+    }
+    answer(document, options, lambda out: show_diff(out, document))
+    return Exit.DONE
+
+
+@app.command
+def check(file: Path | None = None, /, *, options: Options = USUAL) -> Exit:
+    """Load a strategy, say what each stage will do, and what cannot work together.
+
+    Ends with 4 when nothing can ever come of it. Needs no project when a file is given.
+
+    Parameters
+    ----------
+    file
+        The strategy file; strategy.py of the project if left out.
+    """
+    from tidemill.strategy.doubts import notes, problems, stages
+
+    side = find_side(None if file is None else str(file.absolute()), options)
+    found = problems(side.strategy)
+    document = {
+        "file": side.where,
+        "hash": side.hash,
+        "name": side.strategy.name,
+        "ok": not found,
+        "stages": stages(side.strategy),
+        "problems": found,
+        "notes": notes(side.strategy),
+    }
+    answer(document, options, lambda out: _show_check(out, document))
+    return Exit.PROBLEMS if found else Exit.DONE
+
+
+def _show_check(out: Console, found: Json) -> None:
+    out.print(f"{found['name']} ({found['hash']})", style="bold")
+    rows = [(s["stage"], s["rule"], s["does"]) for s in found["stages"]]
+    out.print(table(("stage", "rule", "what it does"), rows))
+    for kind, words in (("problems", "PROBLEM"), ("notes", "note")):
+        for text in found[kind]:
+            out.print(f"\n{words}: {text}.", soft_wrap=True)
+    if not found["problems"]:
+        out.print("\nNothing in it keeps it from working.")

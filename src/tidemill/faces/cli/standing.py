@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from cyclopts import Parameter
 from rich.console import Console
 
 from tidemill.core.ports import Json
@@ -14,18 +17,35 @@ _MOST = 8
 """Reasons for quarantine shown before they are only counted."""
 
 
-def status(*, options: Options = USUAL) -> Exit:
+def status(
+    *,
+    strategy: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    options: Options = USUAL,
+) -> Exit:
     """Say what is in front, what waits, and what became of all that came in.
 
     Ends with 3 when a release waits for a signature.
+
+    Parameters
+    ----------
+    strategy
+        Say instead how well the loop does: the age of the model, what was spent, what became
+        of the candidates, and what the releases promised and kept.
     """
-    from tidemill.strategy.status import status as standing
+    from tidemill.strategy.status import status as stand
 
     with options.open() as mill:
-        found = standing(mill.world)
-    waiting = [r["release"] for r in found["pending"] if r["state"] == "awaiting"]
-    found = {**found, "waiting": waiting, "next": _next(found, waiting, options)}
-    answer(found, options, lambda out: _show(out, found))
+        found = stand(mill.world)
+        waiting = [r["release"] for r in found["pending"] if r["state"] == "awaiting"]
+        if strategy:
+            from tidemill.strategy.standing import standing
+
+            found = standing(mill.world, mill.strategy)
+    if strategy:
+        answer(found, options, lambda out: _show_standing(out, found))
+    else:
+        found = {**found, "waiting": waiting, "next": _next(found, waiting, options)}
+        answer(found, options, lambda out: _show(out, found))
     return Exit.WAITING if waiting else Exit.DONE
 
 
@@ -70,3 +90,84 @@ def _show_intake(out: Console, intake: Json) -> None:
         out.print(table(("rows", "of", "quarantined because"), reasons[:_MOST], right=("rows",)))
     if len(reasons) > _MOST:
         out.print(f"and {count(len(reasons) - _MOST, 'more reason')}: tidemill records quarantine")
+
+
+def _show_standing(out: Console, found: Json) -> None:
+    front, labels, training = found["front"], found["labels"], found["training"]
+    ends = ", ".join(f"{n} {k.replace('_', ' ')}" for k, n in found["candidates"].items() if n)
+    model = "no model yet"
+    if front is not None:
+        model = f"{front['release']}, trained {_span(front['age'])} ago"
+        model += f" on records up to {at(front['learnt_until'])}"
+    asked = f"{labels['asked']:,} asked, {labels['come']:,} came"
+    spent = [f"{asked}{_price(labels['priced'], found)}", f"{training['seconds']:g} s"]
+    if labels["cost"] is not None:
+        spent[0] += f", stated to cost {labels['cost']:g}"
+    spent[1] += _price(training["priced"], found)
+    rows: list[tuple[str, object]] = [
+        ("in front", model),
+        ("last retrain", _ago(found["since_retrain"])),
+        ("to decide", _of(found["to_decide"], "from labels being final to a retrain")),
+        ("to live", _of(found["to_live"], "from there to users")),
+        ("labels", spent[0]),
+        ("training", spent[1]),
+        ("candidates", ends or "none yet"),
+        ("rollbacks", found["rollbacks"]),
+    ]
+    out.print(facts(rows))
+    if found["promises"]:
+        out.print()
+        heads = ("release", "metric", "promised gain", "realised gain", "promised", "realised")
+        out.print(table(heads, [_promise(p) for p in found["promises"]]))
+        for p in found["promises"]:
+            why = "; ".join(
+                dict.fromkeys(p[k]["why"] for k in ("realised", "realised_value") if p[k]["why"])
+            )
+            if why:
+                out.print(f"  {p['release']}: {why}", soft_wrap=True)
+
+
+def _promise(p: Json) -> tuple[object, ...]:
+    cells = [p[k] for k in ("promised", "realised", "promised_value", "realised_value")]
+    return (p["release"], p["metric"], *(interval(c) for c in cells))
+
+
+def interval(estimate: Json | None) -> str | None:
+    """Write a value and its interval, as far as they are known.
+
+    Examples
+    --------
+    >>> interval({"value": 0.7, "low": 0.65, "high": 0.75})
+    '0.7000 [0.6500, 0.7500]'
+    """
+    if estimate is None or estimate["value"] is None:
+        return None
+    if estimate["low"] is None:
+        return f"{estimate['value']:.4f}"
+    return f"{estimate['value']:.4f} [{estimate['low']:.4f}, {estimate['high']:.4f}]"
+
+
+def _price(amount: float | None, found: Json) -> str:
+    return f", {amount:,.2f} {found['currency']}" if amount else ""
+
+
+def _ago(seconds: float | None) -> str | None:
+    return None if seconds is None else f"{_span(seconds)} ago"
+
+
+def _of(seconds: float | None, words: str) -> str | None:
+    return None if seconds is None else f"{_span(seconds)} {words} (median)"
+
+
+def _span(seconds: float) -> str:
+    """Write a span as people say it.
+
+    Examples
+    --------
+    >>> _span(0.2), _span(5400), _span(86400 * 9)
+    ('0 s', '1.5 h', '9.0 days')
+    """
+    for least, unit, word in ((172_800, 86_400, "days"), (3_600, 3_600, "h"), (60, 60, "min")):
+        if seconds >= least:
+            return f"{seconds / unit:.1f} {word}"
+    return f"{seconds:.0f} s"

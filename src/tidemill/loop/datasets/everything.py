@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+
 from ibis.expr import types as ir
 
 from tidemill.core.rule import rule
@@ -22,6 +23,10 @@ class All:
     @property
     def window(self) -> None:
         return None
+
+    @property
+    def remembers(self) -> bool:
+        return False
 
     def __call__(self, reservoir: ir.Table, past: Past, /) -> ir.Table:
         return reservoir

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from ibis.expr import types as ir
 
 from tidemill.core.as_of import AsOf
-from tidemill.core.records import bare, features_of
+from tidemill.core.records import FEATURE, bare, features_of
 from tidemill.core.rules import Holdout, TrainingData
 
 _COLUMNS = [
@@ -47,6 +47,11 @@ class Manifest:
         joined = pc.binary_join_element_wise(*texts, "\x1f")
         whole = "\x1e".join([*joined.to_pylist(), *_features(self.rows)])
         return hashlib.sha256(whole.encode()).hexdigest()
+
+    @property
+    def features(self) -> list[str]:
+        """The names of the features there were, sorted."""
+        return [name.removeprefix(FEATURE) for name in _features(self.rows)]
 
     def count(self, split: str) -> int:
         return int(pc.sum(pc.equal(self.rows["split"], split)).as_py() or 0)

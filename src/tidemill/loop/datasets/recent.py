@@ -36,6 +36,10 @@ class Recent:
     def window(self) -> timedelta:
         return duration(self.past)
 
+    @property
+    def remembers(self) -> bool:
+        return False
+
     def __call__(self, reservoir: ir.Table, past: Past, /) -> ir.Table:
         start = ibis.literal(past.now - self.window, type="timestamp('UTC', 6)")
         return reservoir.filter(reservoir.predicted_at >= start)

@@ -2,5 +2,6 @@
 
 from tidemill.loop.offline.at_least import AtLeast
 from tidemill.loop.offline.no_worse_than import NoWorseThan
+from tidemill.loop.offline.unchecked import Unchecked
 
-__all__ = ["AtLeast", "NoWorseThan"]
+__all__ = ["AtLeast", "NoWorseThan", "Unchecked"]

@@ -17,10 +17,11 @@ def report_card(version: str, payload: Json, test: TestSet, findings: list[Findi
     """Write the report card of a candidate as plain JSON.
 
     The verdict is the worst of the gates; with no gate that measured anything it is
-    NO_VERDICT, so that nothing passes because nothing was asked.
+    NO_VERDICT, so that nothing passes because nothing was asked, unless a gate says that the
+    strategy waived it.
     """
     verdict = worst([f.verdict for f in findings])
-    measured = any(f.estimates for f in findings)
+    measured = any(f.estimates or f.waived for f in findings)
     telling = [f for f in findings if f.verdict == verdict] or findings
     why = "; ".join(f"{f.gate}: {f.why}" for f in telling)
     if verdict == Verdict.OK and not measured:

@@ -57,6 +57,10 @@ class Command:
     def __post_init__(self) -> None:
         object.__setattr__(self, "arguments", tuple(self.arguments))
 
+    @property
+    def continues(self) -> bool:
+        return False
+
     def __call__(self, dataset: TrainingData, previous: object | None, /) -> object:
         with tempfile.TemporaryDirectory(prefix="tidemill-") as folder:
             places = {

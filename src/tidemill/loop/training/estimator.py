@@ -40,6 +40,10 @@ class Estimator:
     seconds: Annotated[float, Between(0, open_low=True)] = 3600
     memory_mb: Annotated[int, Whole(16)] = 4096
 
+    @property
+    def continues(self) -> bool:
+        return False
+
     def __call__(self, dataset: TrainingData, previous: object | None, /) -> object:
         model = copy.deepcopy(self.estimator)
         extra = {}
@@ -61,9 +65,16 @@ class Majority:
         return {}
 
     def fit(self, features: object, label: Any, sample_weight: Any = None) -> Majority:
+        self.seen_: dict[Any, float] = {}
+        return self.partial_fit(features, label, sample_weight)
+
+    def partial_fit(self, features: object, label: Any, sample_weight: Any = None) -> Majority:
         weight = np.ones(len(label)) if sample_weight is None else np.asarray(sample_weight)
         names, codes = np.unique(np.asarray(label), return_inverse=True)
-        self.answer_ = names[int(np.argmax(np.bincount(codes, weights=weight)))]
+        self.seen_ = dict(getattr(self, "seen_", {}))
+        for name, more in zip(names, np.bincount(codes, weights=weight), strict=True):
+            self.seen_[name] = self.seen_.get(name, 0.0) + float(more)
+        self.answer_ = max(sorted(self.seen_), key=self.seen_.__getitem__)
         return self
 
     def predict(self, features: Any) -> Any:

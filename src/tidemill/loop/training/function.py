@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY
 from typing import Annotated
@@ -14,6 +15,9 @@ from tidemill.core.rules import TrainingData
 @rule
 class Function:
     """Train with a function ``(dataset, previous) -> model``.
+
+    A function that calls its second parameter ``_`` or ``_previous`` says that it does not look
+    at the model before; it is then always called with None, and equal datasets give one fit.
 
     Parameters
     ----------
@@ -34,12 +38,27 @@ class Function:
     seconds: Annotated[float, Between(0, open_low=True)] = 3600
     memory_mb: Annotated[int, Whole(16)] = 4096
 
+    @property
+    def continues(self) -> bool:
+        return not _second(self.function).startswith("_")
+
     def __call__(self, dataset: TrainingData, previous: object | None, /) -> object:
-        return self.function(dataset, previous)
+        return self.function(dataset, previous if self.continues else None)
 
     @classmethod
     def examples(cls) -> Iterator[Function]:
         yield cls(always_the_mean)
+
+
+def _second(function: Callable[..., object]) -> str:
+    """Return the name of the second argument by position; empty where Python cannot tell."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # written in C, and says nothing of its arguments
+        return ""
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [p.name for p in parameters if p.kind in places]
+    return names[1] if len(names) > 1 else ""
 
 
 class Mean:
@@ -61,7 +80,7 @@ class Mean:
         return [[1 - self.value, self.value]] * len(features)  # type: ignore[arg-type]
 
 
-def always_the_mean(dataset: TrainingData, previous: object | None) -> Mean:
+def always_the_mean(dataset: TrainingData, _previous: object | None) -> Mean:
     """Train the model that always answers the weighted mean of labels 0 and 1."""
     total = float(dataset.weight.sum())
     return Mean(float((dataset.label * dataset.weight).sum() / total) if total else 0.5)

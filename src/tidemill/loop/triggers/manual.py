@@ -19,7 +19,7 @@ class Manual:
     >>> from tidemill.core.clock import instant
     >>> facts = Facts(now=instant("2013-01-14"), last_triggered=None, asked="ana")
     >>> Manual()(facts)
-    Decision(fire=True, why='asked for by ana', next_due=None)
+    Decision(fire=True, why='asked for by ana', next_due=None, change=None)
     """
 
     @property

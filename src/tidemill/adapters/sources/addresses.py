@@ -1,0 +1,77 @@
+"""What an address stands for: a file, a folder, a pattern of files, or a table of a database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from tidemill.adapters.sources.files import REMOTE, read_files
+from tidemill.adapters.sources.ibis_address import read_table
+from tidemill.core.errors import BadInput, BadValue
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+
+
+def read(path: str, *, table: str | None = None, texts: Sequence[str] = ()) -> pa.Table:
+    """Read a table; nothing is written, created or copied anywhere.
+
+    Parameters
+    ----------
+    path
+        A Parquet, CSV or JSON lines file; a folder of them; a Delta table; a pattern such as
+        ``logs/*.parquet``; any of these at ``s3://``; or the address of a database as Ibis
+        takes it, such as ``duckdb://file.db`` or ``postgres://user@host/db``.
+    table
+        The table of the database, with its schema before a dot where it needs one.
+    texts
+        Columns of text files to read as text whatever they look like: ids such as 00123.
+
+    Returns
+    -------
+    pyarrow.Table
+        At least one row, no two columns of a name.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be read, or holds no rows.
+    NotFound
+        If there is no such file or table.
+    MissingExtra
+        If the package for the database is not installed.
+
+    Examples
+    --------
+    >>> read("https://example.com/table.parquet")
+    Traceback (most recent call last):
+    ...
+    tidemill.core.errors.BadInput: https addresses cannot be read. Fix: download the file and give its path.
+    """
+    scheme = _SCHEME.match(path)
+    kind = scheme[1].lower() if scheme else ""
+    if kind in ("http", "https"):
+        raise BadInput(
+            f"{kind} addresses cannot be read.", fix="download the file and give its path."
+        )
+    if not path.strip():
+        raise BadValue("the path of the table is empty.", fix="give a file, folder or address.")
+    if kind and kind not in (*REMOTE, "file"):
+        rows, name = read_table(path, table), f"{kind}://… {table or ''}".strip()
+    elif table is not None:
+        raise BadValue(
+            f"--table {table}: {path} is no database.",
+            fix="leave --table out, or give an address such as duckdb://file.db.",
+        )
+    else:
+        rows, name = read_files(path, texts), path
+    names = rows.column_names
+    twins = sorted({n for n in names if names.count(n) > 1})
+    if twins:
+        raise BadInput(
+            f"{name} has the column {twins[0]!r} more than once.", fix="rename or remove one."
+        )
+    if not rows.num_rows:
+        raise BadInput(f"{name} holds no rows.", fix="give a table with rows, or check a filter.")
+    return rows

@@ -1,0 +1,122 @@
+"""Tables of databases, through Ibis; opened to be read only."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import warnings
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pyarrow as pa
+
+from tidemill.core.errors import BadInput, BadValue, MissingExtra, NotFound, unknown
+
+_LONGEST = 300
+
+
+def read_table(address: str, table: str | None) -> pa.Table:
+    """Read one table of a database; the only one if ``table`` is left out."""
+    connection = _connect(address)
+    try:
+        return _rows(connection, address, table)
+    finally:
+        connection.disconnect()
+
+
+def _rows(connection: Any, address: str, table: str | None) -> pa.Table:
+    schema, _, name = (table or "").rpartition(".")
+    try:
+        with warnings.catch_warnings():
+            # Ibis 12 asks DuckDB in words that DuckDB 1.5 calls old.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            known = list(connection.list_tables(**({"database": schema} if schema else {})))
+    except Exception as error:  # noqa: BLE001 - each vendor raises its own
+        raise _failed(address, error) from None
+    if table is None:
+        if len(known) != 1:
+            listed = ", ".join(sorted(known)[:20]) or "none"
+            raise BadValue(
+                f"{_hidden(address)} holds {len(known)} tables.",
+                fix=f"say which one with --table; there are: {listed}.",
+            )
+        name = known[0]
+    if name not in known:
+        raise unknown("table", name, known)
+    try:
+        where: Any = tuple(schema.split(".")) if "." in schema else schema
+        wanted = connection.table(name, **({"database": where} if schema else {}))
+        return wanted.to_pyarrow()
+    except Exception as error:  # noqa: BLE001 - each vendor raises its own
+        raise _failed(address, error) from None
+
+
+def _connect(address: str) -> Any:
+    kind, _, rest = address.partition("://")
+    kind = kind.lower()
+    try:
+        if kind == "duckdb":
+            return _duckdb(_file(rest))
+        if kind == "sqlite":
+            # Ibis alone would make a file that is not there.
+            uri = f"{_file(rest).absolute().as_uri()}?mode=ro"
+            return ibis.sqlite.from_connection(sqlite3.connect(uri, uri=True))
+        return ibis.connect(address)
+    except (BadInput, NotFound):
+        raise
+    except ImportError:
+        backend = {"postgresql": "postgres"}.get(kind, kind)
+        raise MissingExtra(
+            f"{kind}:// needs a package that is not installed.",
+            fix=f"pip install 'ibis-framework[{backend}]'.",
+        ) from None
+    except Exception as error:  # noqa: BLE001 - each vendor raises its own
+        if "know how to connect" in str(error):
+            raise BadInput(
+                f"{kind}:// is no address that can be read.",
+                fix="give a file, a folder, s3://, or an address that Ibis takes.",
+            ) from None
+        raise _failed(address, error) from None
+
+
+def _duckdb(path: Path) -> Any:
+    connection = ibis.duckdb.connect(path, read_only=True)
+    # An extension is never fetched from the network by itself.
+    for setting in (
+        "SET autoinstall_known_extensions = false",
+        "SET autoload_known_extensions = false",
+        "SET TimeZone = 'UTC'",
+        "SET enable_progress_bar = false",
+    ):
+        connection.raw_sql(setting)
+    return connection
+
+
+def _file(rest: str) -> Path:
+    path = Path(rest.partition("?")[0])
+    if not path.is_file():
+        raise NotFound(f"there is no file {path}.", fix="check the path.")
+    return path
+
+
+def _hidden(address: str) -> str:
+    """Write an address without what may be a password.
+
+    Examples
+    --------
+    >>> _hidden("postgres://me:secret@host/db?sslpassword=1")
+    'postgres://host/db'
+    """
+    return re.sub(r"(?<=://)[^/?#]*@", "", address.partition("?")[0])
+
+
+def _failed(address: str, error: Exception) -> BadInput:
+    said = " ".join(str(error).split())
+    login = re.search(r"://([^/?#]*)@", address)
+    for secret in (login[1], login[1].partition(":")[2]) if login else ():
+        said = said.replace(secret, "***") if secret else said
+    return BadInput(
+        f"{_hidden(address)} cannot be read: {said[:_LONGEST].rstrip('.')}.",
+        fix="check the address, the table and that you may read it.",
+    )

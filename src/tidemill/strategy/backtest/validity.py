@@ -1,0 +1,194 @@
+"""What may and may not be concluded from a backtest, and the conclusion in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tidemill.core.ports import Json
+from tidemill.strategy.backtest.compare import Better, Comparison, Terms
+from tidemill.strategy.backtest.setting import Given
+from tidemill.strategy.backtest.told import Told, overall
+
+_DAY = 86_400.0
+
+
+def validity(given: Given, found: Sequence[Comparison], terms: Terms) -> list[Json]:
+    """Answer what a careful reader asks first."""
+    return [
+        _depends(given),
+        _support(given, terms),
+        _settled(terms),
+        _episodes(found, terms),
+        _training(terms),
+    ]
+
+
+def _asked(question: str, answer: str, why: str) -> Json:
+    return {"question": question, "answer": answer, "why": why}
+
+
+def _depends(given: Given) -> Json:
+    question = "Can labels depend on what the model did?"
+    why = (
+        "A replay takes the labels that came. Where an answer changes what happens next (a loan "
+        "refused, an item not shown), other answers would have brought other labels, and only "
+        "an online test can tell."
+    )
+    return _asked(question, "not known", why)
+
+
+def _support(given: Given, terms: Terms) -> Json:
+    question = "Are there labels for what the strategies would have asked about?"
+    n = sum(np.diff(terms.rows.steps.rows(k))[0] for k in terms.rows.scored)
+    labelled = sum(len(terms.rows.scorer.truth(k)) for k in terms.rows.scored)
+    share = labelled / n if n else 0.0
+    why = f"{labelled:,} of {n:,} records of the scored steps have a label, {share:.1%}"
+    if given.chosen is not None:
+        why += "; each counts by one over the probability with which it was chosen"
+    return _asked(question, "yes" if labelled else "no", why + ".")
+
+
+def _settled(terms: Terms) -> Json:
+    late = int((~terms.settled).sum())
+    question = "Have all labels had their time to come?"
+    if not late:
+        return _asked(question, "yes", "Every scored step has waited long enough.")
+    why = f"The last {late} of {len(terms.settled)} steps wait for labels; they are shown, not counted."
+    return _asked(question, "no", why)
+
+
+def _episodes(found: Sequence[Comparison], terms: Terms) -> Json:
+    question = "How many independent episodes does the history hold?"
+    longest = max(
+        terms.delay.total_seconds() / _DAY,
+        terms.season.total_seconds() / _DAY,
+        terms.step.total_seconds() / _DAY,
+    )
+    claims = [c for c in found if np.isfinite(c.periods.low)]
+    n = int(terms.days // longest) if longest else 0
+    why = (
+        f"{terms.days:.0f} scored days hold {n:,} stretches as long as the step, the label delay "
+        f"and the season ({longest:.0f} days); a claim about periods like these needs six as long "
+        f"as a model's life, and no trend. It can be made for {len(claims)} of {len(found)} "
+        f"comparisons."
+    )
+    return _asked(question, f"about {n}", why)
+
+
+def _training(terms: Terms) -> Json:
+    question = "Does training fall out differently each time?"
+    if terms.deterministic:
+        why = "Two seeds trained models that answer alike, so one replay of each strategy is enough."
+        return _asked(question, "no", why)
+    why = "Each strategy was replayed with several seeds; the intervals hold for other seeds too."
+    return _asked(question, "yes", why)
+
+
+def conclusion(
+    found: Sequence[Comparison],
+    rows: Sequence[Told],
+    freshness: Comparison | None,
+    metric: str,
+    terms: Terms,
+) -> list[str]:
+    """Say what follows, the most important first."""
+    said = [_headline(found, metric, terms)]
+    said += [_money(c) for c in _best(found) if c.money is not None]
+    said += _growth(found, freshness, metric)
+    unsure = [c.name for c in found if c.verdict == Better.NO_VERDICT]
+    if unsure and len(unsure) < len(found):
+        said.append(f"NO_VERDICT on {', '.join(unsure)}: the interval holds zero.")
+    said += _chance(found, rows, metric, terms)
+    future = [c for c in _best(found) if np.isfinite(c.periods.low)]
+    for c in future:
+        said.append(
+            f"In periods like these, {c.name} would gain {c.periods.value:+.4f} {metric} "
+            f"[{c.periods.low:+.4f}, {c.periods.high:+.4f}]."
+        )
+    if not future and _best(found):
+        said.append(f"No claim about the future: {_best(found)[0].periods_why}.")
+    return [s for s in said if s]
+
+
+def _best(found: Sequence[Comparison]) -> list[Comparison]:
+    """Return the strategy that gained most, if its gain is sure among so many; else none."""
+    sure = [c for c in found if c.verdict == Better.BETTER and c.limit > 0]
+    return sorted(sure, key=lambda c: -c.this_history.value)[:1]
+
+
+def _headline(found: Sequence[Comparison], metric: str, terms: Terms) -> str:
+    if not found:
+        return "One strategy alone: there is nothing to compare it with."
+    best = _best(found)
+    if best:
+        c, d = best[0], best[0].this_history
+        who = "leaving the first model alone" if c.against == "never" else c.against
+        return (
+            f"{c.name} beats {who} by {d.value:.4f} {metric} "
+            f"[{d.low:.4f}, {d.high:.4f}] on this history."
+        )
+    worse = [c for c in found if c.verdict == Better.WORSE]
+    same = [c for c in found if c.verdict == Better.SAME]
+    against = found[0].against
+    if len(worse) == len(found):
+        return f"No strategy is as good as {against}: retraining would not have paid."
+    if len(same) == len(found):
+        return f"Every strategy did the same as {against}."
+    return (
+        f"It cannot be said that any strategy beats {against} on this history: "
+        f"{_widest(found, metric)}."
+    )
+
+
+def _widest(found: Sequence[Comparison], metric: str) -> str:
+    known = [c for c in found if c.this_history.known]
+    if not known:
+        return "there is too little to tell"
+    top = max(known, key=lambda c: c.this_history.value)
+    d = top.this_history
+    return f"the best, {top.name}, gains {d.value:+.4f} {metric} [{d.low:+.4f}, {d.high:+.4f}]"
+
+
+def _money(c: Comparison) -> str:
+    if c.money is None:
+        return ""
+    m = c.money
+    return f"At your prices that is worth {m.value:,.0f} a year [{m.low:,.0f}, {m.high:,.0f}]."
+
+
+def _growth(
+    found: Sequence[Comparison], freshness: Comparison | None, metric: str
+) -> list[str]:
+    """Say whether the gain is of fresh data, or of more data."""
+    if freshness is None or not _best(found):
+        return []
+    d = freshness.this_history
+    numbers = f"{d.value:+.4f} {metric} [{d.low:+.4f}, {d.high:+.4f}]"
+    if freshness.verdict == Better.BETTER:
+        return [
+            f"Of that, freshness alone gains {numbers}: that is retraining every step on no more "
+            f"rows than the first model had. The rest is from more data."
+        ]
+    return [
+        f"The gain is from more data, not from drift: retraining every step on no more rows than "
+        f"the first model had gains {numbers}."
+    ]
+
+
+def _chance(
+    found: Sequence[Comparison], rows: Sequence[Told], metric: str, terms: Terms
+) -> list[str]:
+    """Say whether a trigger beat as many retrains at random times."""
+    values = {row.name: overall(row.mean, terms.weight) for row in rows}
+    said = []
+    for c in _best(found):
+        random = values.get(f"random ({c.name})")
+        if random is not None and np.isfinite(random):
+            gap = terms.sign * (values[c.name] - random)
+            said.append(
+                f"As many retrains at random times would have been {abs(gap):.4f} {metric} "
+                f"{'worse' if gap > 0 else 'better'}."
+            )
+    return said
