@@ -270,6 +270,18 @@ class Jobs(Protocol):
     def close(self) -> None: ...
 
 
+class Searcher(Protocol):
+    """Proposes what to try next, one value for each name, from how well others did."""
+
+    def ask(self) -> Json | None:
+        """Return a value for each name; None when there is nothing left to try."""
+        ...
+
+    def tell(self, tried: Mapping[str, Any], value: float) -> None:
+        """Say how well what was asked did: higher is better, NaN when nothing can be said."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class World:
     """Everything outside the strategy: the adapters, the clock, the salt."""

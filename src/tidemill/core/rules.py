@@ -149,9 +149,15 @@ class Past:
 
     now: datetime
     last_triggered: datetime | None = None
-    """When the retrain before this one was triggered."""
+    """When the retrain before this one was triggered, whatever became of it."""
+    champion_triggered: datetime | None = None
+    """When the retrain was triggered that the present champion came from; None without one."""
     last_change: datetime | None = None
     """Since when data is different, as the last trigger to see a change told it."""
+
+
+EMPHASIS = "emphasis"
+"""The column by which a dataset rule says how much more a row counts in training."""
 
 
 class DatasetRule(Protocol):
@@ -162,10 +168,22 @@ class DatasetRule(Protocol):
         """How far back it reaches; None is for ever. Lets storage be pruned."""
         ...
 
+    @property
+    def remembers(self) -> bool:
+        """Whether it looks at the past beyond the rows and the present moment.
+
+        False lets replays share its datasets. A rule that does not say is taken to remember.
+        """
+        ...
+
     def __call__(self, reservoir: ir.Table, past: Past, /) -> ir.Table:
         """Return the rows to learn from, with the columns of the reservoir.
 
-        It may drop rows and change ``weight``; nothing else.
+        It may drop rows. Where it draws a sample of them it changes ``weight``, one over the
+        probability of a row being there, so that weighted means stay those of all rows. What is
+        to count more in training than it is frequent gets a column ``emphasis`` (1 where there
+        is none): a row to train on counts ``weight`` times ``emphasis``, one to test on
+        ``weight``. Nothing else may change.
         """
         ...
 

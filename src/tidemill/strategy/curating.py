@@ -33,17 +33,11 @@ def due(turn: Turn) -> Iterator[Step]:
     if start is not None and turn.now < start + per:
         turn.due.append(start + per)
         return
-    arrivals = turn.view.arrivals(start)
-    if not arrivals:
-        return
-    if start is None:
-        start = min(arrivals).replace(hour=0, minute=0, second=0, microsecond=0)
-    for k in sorted({(at - start) // per for at in arrivals}):
-        begin, end = start + k * per, start + (k + 1) * per
+    for begin, total in turn.known(lambda: _windows(turn, start, per), "windows", start, per):
+        end = begin + per
         if end > turn.now:
             turn.due.append(end)
             break
-        total = sum(n for at, n in arrivals.items() if begin <= at < end)
         why = f"closed with {total:,} arrivals"
         facts = {"start": begin.isoformat(), "end": end.isoformat(), "arrivals": total}
         yield Step(
@@ -55,6 +49,18 @@ def due(turn: Turn) -> Iterator[Step]:
         )
         if resumed:
             break
+
+
+def _windows(turn: Turn, start: datetime | None, per: timedelta) -> list[tuple[datetime, int]]:
+    """Count arrivals by window since the last one that was sampled, from the first day on."""
+    arrivals = turn.view.arrivals(start)
+    if start is None and arrivals:
+        start = min(arrivals).replace(hour=0, minute=0, second=0, microsecond=0)
+    counts: dict[int, int] = {}
+    for at, n in arrivals.items():
+        k = (at - start) // per  # type: ignore[operator] - there is a start where there are arrivals
+        counts[k] = counts.get(k, 0) + n
+    return [(start + k * per, n) for k, n in sorted(counts.items())]  # type: ignore[operator]
 
 
 def _chosen_before(turn: Turn, window: str) -> pa.Table:

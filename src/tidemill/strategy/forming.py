@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import ibis
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.expr import types as ir
 
+from tidemill.core.machines import RELEASE
 from tidemill.core.ports import Json
 from tidemill.core.rules import Past
 from tidemill.loop.datasets import Manifest, form
@@ -25,10 +27,15 @@ def final_rows(turn: Turn, *, since: datetime | None = None) -> ir.Table:
 
 def past_of(turn: Turn) -> Past:
     """Say what a dataset rule may know of the past, besides the rows."""
-    last, change = (turn.world.state.fact(key) for key in ("last_triggered", "last_change"))
+    state = turn.world.state
+    last, change = (state.fact(key) for key in ("last_triggered", "last_change"))
+    front = state.front()
+    champion = state.machine(RELEASE, front.version) if front and front.version else None
+    learnt = None if champion is None else champion.payload["triggered_at"]
     return Past(
         now=turn.now,
         last_triggered=None if last is None else datetime.fromisoformat(last),
+        champion_triggered=None if learnt is None else datetime.fromisoformat(learnt),
         last_change=None if change is None else datetime.fromisoformat(change),
     )
 
@@ -42,7 +49,9 @@ def form_dataset(turn: Turn) -> Manifest:
         return form(turn.view, rule(final_rows(turn, since=since), past), turn.strategy.holdout)
 
     # A rule that says it looks at nothing but the rows forms the same dataset for everybody.
-    when = () if not getattr(rule, "remembers", True) else (past.last_triggered, past.last_change)
+    when: tuple[Any, ...] = ()
+    if getattr(rule, "remembers", True):
+        when = (past.last_triggered, past.champion_triggered, past.last_change)
     return turn.known(formed, "dataset", *turn.marks.of("labels", "dataset", "holdout"), *when)
 
 

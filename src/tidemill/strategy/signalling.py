@@ -105,9 +105,7 @@ def _unchanged(turn: Turn, asked: datetime, windows: tuple[Seen, ...]) -> int:
     )
 
 
-def _measured(
-    turn: Turn, wants: tuple[Any, ...], start: datetime, closed: int
-) -> Iterator[Seen]:
+def _measured(turn: Turn, wants: tuple[Any, ...], start: datetime, closed: int) -> Iterator[Seen]:
     every = duration(turn.strategy.window)
     rows = turn.view.judged(turn.strategy.labels, since=start)
     place = _places(rows, start, every)

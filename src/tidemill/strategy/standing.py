@@ -46,8 +46,9 @@ def standing(world: World, strategy: Strategy) -> Json:
         ``front``, None or ``release``, ``live_since``, ``age`` (since it was trained) and
         ``learnt_until`` (the newest record it learnt from);
         ``since_retrain``, since the last retrain was triggered;
-        ``to_decide``, from the newest label of a dataset being final to the decision to
-        retrain, and ``to_live``, from there to users: medians over all retrains;
+        ``to_decide``, from the change that a trigger saw, else from the newest label of the
+        dataset being final, to the decision to retrain, and ``to_live``, from there to users:
+        medians over all retrains;
         ``labels``: ``asked``, ``come``, ``cost`` (as stated with them), ``priced`` (those that
         came, at the strategy's price); ``training``: ``seconds``, ``priced``; ``currency``;
         ``candidates``: how many went ``live``, were ``refused``, ``failed``, are or stayed
@@ -99,7 +100,14 @@ def _front(world: World, now: datetime) -> Json | None:
 
 
 def _to_decide(m: Machine, strategy: Strategy) -> float | None:
-    """Return how long the newest label of a dataset had been final when it was decided on."""
+    """Return how long there was reason to retrain when it was decided on.
+
+    Since the change that the trigger saw; where it saw none, since the newest label of the
+    dataset was final.
+    """
+    change = m.payload.get("change")
+    if change is not None:
+        return max(0.0, _span(change, m.payload["triggered_at"]))
     last = m.payload["dataset"]["last"]
     if last is None:
         return None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+
 from tidemill.core.machines import LABELLING, OPEN, RELEASE
-from tidemill.core.ports import Lease
+from tidemill.core.ports import Json, Lease
+from tidemill.loop.datasets import Manifest, difference
 from tidemill.strategy.forming import describe, enough, form_dataset, unlike
+from tidemill.strategy.releasing import dataset_of
 from tidemill.strategy.signalling import ask
 from tidemill.strategy.turn import Step, Turn
 
@@ -41,7 +44,7 @@ def due(turn: Turn) -> Iterator[Step]:
         turn.notes.append(f"no retrain: due ({decision.why}), but {mixed or missing}")
         return
     version = f"v{len(state.machines(RELEASE)) + 1}"
-    facts_ = {"train": manifest.count("train"), "test": manifest.count("test")}
+    facts_: Json = {"train": manifest.count("train"), "test": manifest.count("test")}
     if decision.change is not None:
         facts_["change"] = decision.change.isoformat()
     yield Step(
@@ -60,8 +63,13 @@ def apply(turn: Turn, lease: Lease, step: Step) -> None:
     blob = world.blobs.put("datasets", manifest.to_bytes())
     front = world.state.front()
     payload = {
-        "dataset": {**describe(manifest), "blob": blob},
+        "dataset": {
+            **turn.world.known(lambda: describe(manifest), "described", manifest.digest),
+            "blob": blob,
+            "difference": _difference(turn, manifest),
+        },
         "triggered_at": turn.now.isoformat(),
+        "change": step.facts.get("change"),
         "strategy": turn.marks.whole,
         "champion": None if front is None else front.version,
     }
@@ -92,3 +100,14 @@ def apply(turn: Turn, lease: Lease, step: Step) -> None:
         also=also,
         meta=meta,
     )
+
+
+def _difference(turn: Turn, manifest: Manifest) -> Json:
+    """Compare a dataset with that of the newest release so far, if there is one."""
+    newest = next(reversed(turn.world.state.machines(RELEASE)), None)
+    digest = None if newest is None else newest.payload["dataset"]["digest"]
+
+    def make() -> Json:
+        return difference(None if newest is None else dataset_of(turn, newest.id), manifest)
+
+    return turn.world.known(make, "difference", digest, manifest.digest)

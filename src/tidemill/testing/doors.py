@@ -41,10 +41,19 @@ class Told:
 
     @property
     def moments(self) -> tuple[datetime, ...]:
-        """When to look: before anything, in between, to the very microsecond, at the end."""
-        between = [START + timedelta(days=d) for d in (4, 7.25)]
-        exact = sorted(self.labels["available_at"].to_pylist())[len(self.labels) // 2 :][:1]
-        return (START - timedelta(days=2), *between, *exact, START + timedelta(days=9 * DAYS))
+        """When to look: as labels and records arrive, at the end, before anything."""
+        label = sorted(self.labels["available_at"].to_pylist())[len(self.labels) // 2]
+        ahead = self.records.filter(
+            pc.greater(self.records["predicted_at"], self.records["available_at"])
+        )
+        times = sorted((ahead if len(ahead) else self.records)["available_at"].to_pylist())
+        days = (4.0, 9.0 * DAYS, -2.0)
+        return (label, times[len(times) // 2], *(START + timedelta(days=d) for d in days))
+
+    def arrival(self, at: datetime) -> datetime:
+        """Return when the last record up to a moment came, or the moment itself."""
+        times = self.records["available_at"].to_pylist()
+        return max((t for t in times if t <= at), default=at)
 
 
 Door = Callable[[datetime], AsOf]
@@ -111,7 +120,8 @@ def check_door(
     make: MakeDoor,
     engine: Engine,
     *,
-    worlds: int = 2,
+    worlds: int = 3,
+    looks: int = 1,
     records: int = 60,
     also: Mapping[str, Question] | None = None,
 ) -> None:
@@ -125,6 +135,8 @@ def check_door(
         Evaluates the expressions of the door over plain tables.
     worlds
         How many worlds to make; each is awkward in another way.
+    looks
+        At how many moments to look at each of them, five at most; other ones in other worlds.
     records
         How many records a world has.
     also
@@ -138,17 +150,18 @@ def check_door(
     for seed in range(worlds):
         told = world(seed, records)
         door, plain = make(told), _Plain(told)
-        for now in told.moments:
+        for now in (told.moments[(seed + k) % len(told.moments)] for k in range(looks)):
             asked = {**questions(told, now), **(also or {})}
             for name, question in asked.items():
-                theirs, ours = (_said(question, v) for v in (AsOf(plain, engine, now), door(now)))
+                theirs, ours = (question(view) for view in (AsOf(plain, engine, now), door(now)))
                 where = f"{name} at {now} in world {seed}"
                 assert ours == theirs, f"{where}: expected {theirs!r}, got {ours!r}"
 
 
 def questions(told: Told, now: datetime) -> dict[str, Question]:
     """Return everything a turn asks, by name; each is a function of the door."""
-    before, later = now - timedelta(days=3), now - timedelta(hours=7)
+    # Moments at which something came: bounds must lie on the right side of it.
+    before, later = (told.arrival(now - timedelta(hours=h)) for h in (72, 7))
     soon, filled = Final(0.5), Final(2.0, absent=0.0)
     asked: dict[str, Question] = {
         "arrivals of all": lambda view: view.arrivals(None),
@@ -159,21 +172,28 @@ def questions(told: Told, now: datetime) -> dict[str, Question]:
         ),
         "newest": lambda view: view.newest(7, since=before).to_pylist(),
         "features": lambda view: _features(view, told),
-        "reservoir": lambda view: _reservoir(view),
+        "reservoir": _reservoir,
         "reservoir since, until": lambda view: _reservoir(view, since=before, until=later),
         "judged": lambda view: _nan(view.judged(soon, since=before)),
         "judged, absent filled": lambda view: _nan(view.judged(filled, since=START)),
+        "reopened": lambda view: view.reopened(before),
+        "reopened of late": lambda view: view.reopened(later),
         "counted": lambda view: view.counted(soon, before),
         "counted, absent filled": lambda view: view.counted(filled, later),
     }
     return asked
 
 
-def _said(question: Question, view: AsOf) -> Any:
-    return question(view)
-
-
-_STORED = ["record_id", "predicted_at", "available_at", "row_hash", "p_log", "u_label", "f_a", "f_b"]
+_STORED = [
+    "record_id",
+    "predicted_at",
+    "available_at",
+    "row_hash",
+    "p_log",
+    "u_label",
+    "f_a",
+    "f_b",
+]
 _LABEL = ["label_id", "label", "label_text", "source_kind", "pi", "weight"]
 
 
@@ -263,7 +283,9 @@ def _labels(rng: np.random.Generator, records: pa.Table, tidy: bool) -> pa.Table
     rows = records.take(pa.array(np.repeat(np.arange(len(records)), times)))
     n = rows.num_rows
     delay = rng.choice([-2.0, 0.25, 1.0, 4.0, 30.0], n)  # days
-    at = [t + timedelta(days=d) for t, d in zip(rows["predicted_at"].to_pylist(), delay, strict=True)]
+    at = [
+        t + timedelta(days=d) for t, d in zip(rows["predicted_at"].to_pylist(), delay, strict=True)
+    ]
     text = rng.random(n) < 0.2
     labels = pa.table(
         {

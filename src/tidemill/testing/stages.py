@@ -6,6 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import ibis.expr.operations as ops
@@ -16,7 +17,7 @@ from ibis.expr import types as ir
 
 from tidemill.core.model import answer
 from tidemill.core.ports import Engine, Snapshot
-from tidemill.core.rules import Past, TestSet
+from tidemill.core.rules import EMPHASIS, Past, TestSet
 from tidemill.core.verdict import Decision, Finding, Verdict
 from tidemill.testing import data
 
@@ -139,7 +140,15 @@ def _ask_reservoir(rule: Any, table: pa.Table, engine: Engine | None) -> pa.Tabl
 
 
 def _call_dataset(rule: Any, table: pa.Table, engine: Engine | None) -> Any:
-    return rule(_rows(table, engine), Past(now=data.NOW))
+    rows = _rows(table, engine)
+    said = rule(rows, Past(now=data.NOW))
+    if not getattr(rule, "remembers", True):
+        last = data.NOW - timedelta(days=3)
+        past = Past(
+            now=data.NOW, last_triggered=last, champion_triggered=last, last_change=last
+        )
+        assert said.equals(rule(rows, past)), "it says it does not look at the past, but does"
+    return said
 
 
 def _ask_dataset(rule: Any, table: pa.Table, engine: Engine | None) -> pa.Table:
@@ -156,7 +165,11 @@ def _holds_labels(rule: Any, name: str, table: pa.Table, said: pa.Table) -> None
 
 
 def _holds_dataset(rule: Any, name: str, table: pa.Table, said: pa.Table) -> None:
-    _keeps_columns(said, table)
+    _keeps_columns(said, table, more=(EMPHASIS,))
+    if EMPHASIS in said.column_names and said.num_rows:
+        emphasis = said[EMPHASIS].to_numpy().astype(float)
+        fits = (emphasis >= 0) & np.isfinite(emphasis)
+        assert fits.all(), "an emphasis is null, negative or infinite"
     _among(said, table)
     if rule.window is not None and said.num_rows:
         oldest = pc.min(said["predicted_at"]).as_py()
@@ -229,9 +242,11 @@ def _among(said: pa.Table, table: pa.Table) -> None:
     assert said.num_rows <= table.num_rows, "it returns more rows than it was given"
 
 
-def _keeps_columns(said: pa.Table, table: pa.Table) -> None:
+def _keeps_columns(said: pa.Table, table: pa.Table, *, more: tuple[str, ...] = ()) -> None:
     lost = set(table.column_names) - set(said.column_names)
     assert not lost, f"it loses the column {min(lost)}"
+    added = set(said.column_names) - set(table.column_names) - set(more)
+    assert not added, f"it adds the column {min(added)}"
 
 
 def _itself(said: Any) -> Any:

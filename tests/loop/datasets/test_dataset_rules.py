@@ -53,8 +53,13 @@ def formed(rule, rows, **past):
         ENGINE.table(Snapshot(schema=rows.schema, arrow=rows)), Past(now=data.NOW, **past)
     )
     found = ENGINE.arrow(expression)
-    assert set(found.column_names) == set(rows.column_names) - {"day"}
+    assert set(found.column_names) - {"emphasis"} == set(rows.column_names) - {"day"}
     return found.sort_by("record_id")
+
+
+def learnt(found):
+    """The weights in training."""
+    return found["weight"].to_numpy() * found["emphasis"].to_numpy()
 
 
 def ids(rows):
@@ -87,8 +92,8 @@ def test_replayed_takes_all_recent_rows_and_the_smallest_draws_of_the_older(rese
     assert {weight[i] for i in recent} == {2.0}
     assert {weight[i] for i in set(weight) - set(recent)} == {2.0 * 99 / 20}
     plain = formed(Replayed("7d", 20, reweight=False), reservoir)
-    assert ids(plain) == ids(found)
-    assert set(plain["weight"].to_pylist()) == {2.0}
+    assert plain.drop_columns(["emphasis"]).equals(found)
+    np.testing.assert_allclose(learnt(plain), 2.0, rtol=1e-15)
 
 
 def test_replayed_with_fewer_old_rows_than_it_may_keep_is_everything_as_it_was(reservoir):
@@ -108,13 +113,14 @@ def test_fading_halves_the_weight_with_each_half_life(reservoir):
     at = found["predicted_at"].to_numpy().astype("datetime64[us]")
     now = np.datetime64(data.NOW.replace(tzinfo=None), "us")
     age = (now - at) / np.timedelta64(1, "D")
-    np.testing.assert_allclose(found["weight"].to_numpy(), 2.0 * 0.5 ** (age / 5), rtol=1e-5)
+    np.testing.assert_allclose(found["emphasis"].to_numpy(), 0.5 ** (age / 5), rtol=1e-5)
+    assert set(found["weight"].to_pylist()) == {2.0}
 
 
-def test_fading_never_takes_a_weight_for_zero_nor_adds_to_one(reservoir):
+def test_fading_never_takes_a_row_for_nothing_nor_adds_to_one(reservoir):
     at = [data.NOW + DAY] * 60 + [data.NOW - 39 * DAY] * 60
-    weight = formed(Fading("1s"), put(reservoir, predicted_at=pa.array(at, MOMENT)))["weight"]
-    assert set(weight.to_pylist()) == {2.0, 2.0 * 2.0**-1000}
+    found = formed(Fading("1s"), put(reservoir, predicted_at=pa.array(at, MOMENT)))
+    assert set(found["emphasis"].to_pylist()) == {1.0, 2.0**-1000}
 
 
 def test_balanced_takes_at_most_n_of_each_class_by_its_draw_and_makes_up_for_it(reservoir):
@@ -126,6 +132,9 @@ def test_balanced_takes_at_most_n_of_each_class_by_its_draw_and_makes_up_for_it(
         assert ids(kept) == first_by_draw(of_it, 25)
         assert set(kept["weight"].to_pylist()) == {2.0 * (total / 25)}
     assert pc.sum(found["weight"]).as_py() == pytest.approx(240)
+    plain = formed(Balanced("label", 25, reweight=False), reservoir)
+    assert plain.drop_columns(["emphasis"]).equals(found)
+    np.testing.assert_allclose(learnt(plain), 2.0, rtol=1e-15)
 
 
 def test_balanced_takes_texts_for_classes_too(reservoir):
@@ -193,20 +202,28 @@ def test_new_takes_each_row_once_when_labels_are_final_after_the_delay(reservoir
             pc.less_equal(reservoir["predicted_at"], pa.scalar(now - delay, MOMENT))
         )
 
-    first, second = formed(All(), final(then)), formed(rule, final(data.NOW), last_triggered=then)
+    first, second = formed(All(), final(then)), formed(rule, final(data.NOW), champion_triggered=then)
     assert sorted(ids(first) + ids(second)) == ids(final(data.NOW))
     assert len(second) == 21
+
+
+def test_what_a_refused_candidate_learnt_is_new_again(reservoir):
+    past = {"last_triggered": data.NOW - DAY, "champion_triggered": data.NOW - 9 * DAY}
+    found = ids(formed(New(), reservoir, **past))
+    assert set(since(reservoir, data.NOW - 9 * DAY)) >= set(found)
+    assert len(found) == 27
+    assert ids(formed(New(), reservoir, last_triggered=data.NOW - DAY)) == ids(reservoir)
 
 
 def test_new_takes_what_arrived_late_and_at_least_so_much(reservoir):
     last = data.NOW - 2 * DAY
     arrived = [data.NOW - DAY, *reservoir["available_at"].to_pylist()[1:]]
     late = put(reservoir, available_at=pa.array(arrived, MOMENT))
-    found = ids(formed(New(), late, last_triggered=last))
+    found = ids(formed(New(), late, champion_triggered=last))
     assert "r0000" in found
     # A row predicted at that very moment was there already; it arrived a minute later.
     assert len(found) == 1 + len(since(reservoir, last))
-    wide = ids(formed(New(at_least="10d"), reservoir, last_triggered=last))
+    wide = ids(formed(New(at_least="10d"), reservoir, champion_triggered=last))
     assert wide == since(reservoir, data.NOW - 10 * DAY)
     assert ids(formed(New(), reservoir)) == ids(reservoir)
 
@@ -214,7 +231,7 @@ def test_new_takes_what_arrived_late_and_at_least_so_much(reservoir):
 @pytest.mark.parametrize("dialect", ["postgres", "snowflake", "bigquery", "trino", "clickhouse"])
 def test_other_engines_understand_every_rule(reservoir, dialect):
     rows = ibis.table(ibis.Schema.from_pyarrow(reservoir.schema), name="reservoir")
-    past = Past(now=data.NOW, last_triggered=data.NOW - DAY, last_change=data.NOW - DAY)
+    past = Past(now=data.NOW, champion_triggered=data.NOW - DAY, last_change=data.NOW - DAY)
     for kind in (All, Balanced, Fading, Latest, New, Recent, Replayed, SinceChange):
         for rule in kind.examples():
             assert "SELECT" in str(ibis.to_sql(rule(rows, past), dialect=dialect))
@@ -230,7 +247,7 @@ def test_rules_say_whether_they_look_at_more_than_the_rows():
     told = [rule for rule in (All(), Recent("7d"), Latest(3), Fading("7d"), Replayed("7d", 3),
                               Balanced("label", 3)) if not rule.remembers]  # fmt: skip
     assert len(told) == 6
-    assert all(getattr(rule, "remembers", True) for rule in (New(), SinceChange()))
+    assert all(rule.remembers for rule in (New(), SinceChange()))
 
 
 @pytest.mark.parametrize("by", ["labels", None, (), Cohort, ["label"]])
@@ -252,8 +269,10 @@ def again_and_again(rule, rows, runs):
         yield connection.con.execute(query).to_arrow_table()
 
 
-@pytest.mark.parametrize("rule", [Replayed("7d", 15), Balanced("label", 12)])
-def test_reweighted_samples_are_unbiased(reservoir, rule):
+@pytest.mark.parametrize(
+    "rule", [Replayed("7d", 15), Balanced("label", 12), Balanced("label", 12, reweight=False)]
+)
+def test_the_weights_of_samples_are_unbiased(reservoir, rule):
     """Horvitz-Thompson over 150 draws, base weights unequal: totals within 4 standard errors."""
     rng = np.random.default_rng(20)
     weight = rng.uniform(1, 5, 120)

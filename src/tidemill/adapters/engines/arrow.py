@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 from ibis.expr import types as ir
 from ibis.formats.pyarrow import PyArrowSchema, PyArrowTableProxy
 
-from tidemill.adapters.engines.arrow_order import NotKnown, order
-from tidemill.adapters.engines.arrow_values import Rows, is_decimal, maker, spread, value
+from tidemill.adapters.engines.arrow_decimals import loses_a_digit, maker
+from tidemill.adapters.engines.arrow_order import Codes, NotKnown, order
+from tidemill.adapters.engines.arrow_values import Rows, spread, value
 from tidemill.core.ports import Engine, Snapshot
 
 
@@ -79,28 +80,22 @@ def _of_ibis(schema: pa.Schema) -> ibis.Schema:
 
 
 @lru_cache(maxsize=64)
-def _of_arrow(schema: ibis.Schema) -> pa.Schema:
+def _of_arrow(schema: Any) -> pa.Schema:
     return PyArrowSchema.from_ibis(schema)
 
 
 def _result(op: Any, rows: Rows) -> pa.Table:
     if not isinstance(op, ops.Relation):
         raise NotKnown(op)
-    schema = _of_arrow(op.schema)
+    of: Any = op.schema
+    schema = _of_arrow(of)
     columns = []
     for field in schema:
-        if pa.types.is_floating(field.type) and _loses_a_digit(maker(op, field.name)):
+        if pa.types.is_floating(field.type) and loses_a_digit(maker(op, field.name)):
             raise NotKnown(field)
         column = rows.column(field.name)
         columns.append(column if column.type == field.type else column.cast(field.type))
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _loses_a_digit(made: Any) -> bool:
-    """Tell whether a column is a decimal in DuckDB, and may not be the nearest float in the end."""
-    if made is None or not is_decimal(made):
-        return False
-    return any(float(part.value or 0) % 1 for part in made.find(ops.Literal))
 
 
 class _Held:
@@ -115,28 +110,28 @@ class _Held:
         return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-class _Part:
-    """Some rows of others: neighbours, which costs nothing, or rows by their place."""
+class _Neighbours:
+    """Rows that stand side by side among others: a slice, which copies nothing."""
 
-    def __init__(self, rows: Rows, which: slice | np.ndarray) -> None:
-        self._slice = which if isinstance(which, slice) else None
-        if isinstance(which, slice):
-            self.n = which.stop - which.start
-        else:
-            self.n = len(which)
-            if isinstance(rows, _Part) and rows._slice is None:
-                rows, which = rows._rows, rows._places.take(pa.array(which)).to_numpy()
-            self._places = pa.array(which)
-        self._rows = rows
+    def __init__(self, rows: Rows, start: int, n: int) -> None:
+        self.n = n
+        self._rows, self._start = rows, start
+
+    def column(self, name: str) -> pa.Array:
+        return self._rows.column(name).slice(self._start, self.n)
+
+
+class _Taken:
+    """Some rows of others, by their place."""
+
+    def __init__(self, rows: Rows, places: Codes) -> None:
+        self.n = len(places)
+        self._rows, self._places = rows, pa.array(places)
         self._found: dict[str, pa.Array] = {}
 
     def column(self, name: str) -> pa.Array:
         if name not in self._found:
-            whole = self._rows.column(name)
-            if self._slice is not None:
-                self._found[name] = whole.slice(self._slice.start, self.n)
-            else:
-                self._found[name] = whole.take(self._places)
+            self._found[name] = self._rows.column(name).take(self._places)
         return self._found[name]
 
 
@@ -169,7 +164,7 @@ def _rows(op: Any) -> Rows:
     if isinstance(op, ops.Limit) and isinstance(op.n, int) and isinstance(op.offset, int):
         rows = _rows(op.parent)
         start = min(op.offset, rows.n)
-        return _Part(rows, slice(start, min(start + op.n, rows.n)))
+        return _Neighbours(rows, start, min(op.n, rows.n - start))
     raise NotKnown(type(op).__name__)
 
 
@@ -182,10 +177,10 @@ def _filtered(op: Any, rows: Rows) -> Rows:
     if len(places) == rows.n:
         return rows
     if not len(places):
-        return _Part(rows, slice(0, 0))
+        return _Neighbours(rows, 0, 0)
     if places[-1] - places[0] == len(places) - 1:
-        return _Part(rows, slice(int(places[0]), int(places[-1]) + 1))
-    return _Part(rows, places)
+        return _Neighbours(rows, int(places[0]), len(places))
+    return _Taken(rows, places)
 
 
 def _sorted(op: Any, rows: Rows) -> Rows:
@@ -193,4 +188,4 @@ def _sorted(op: Any, rows: Rows) -> Rows:
         raise NotKnown("nulls first")
     keys = [(spread(value(k.arg, rows, op.parent), rows.n), k.ascending) for k in op.keys]
     places = order(keys, rows.n)
-    return rows if places is None else _Part(rows, places)
+    return rows if places is None else _Taken(rows, places)

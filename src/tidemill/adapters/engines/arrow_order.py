@@ -5,7 +5,7 @@ Everything comparable is first written as whole numbers in the same order; nulls
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,8 @@ EXACT = 2**53
 _NAN = np.iinfo(np.int64).max
 
 
-class NotKnown(Exception):  # noqa: N818 - says where to go on, never reaches a user
-    """The expression is none that is evaluated here; the other engine is to be asked."""
+class NotKnown(Exception):
+    """The expression is none that is evaluated here: the other engine is asked, no user sees it."""
 
 
 def kind(of: pa.DataType) -> str:
@@ -76,6 +76,15 @@ def codes_of(column: pa.Array) -> tuple[Codes, Mask | None]:
     return (pc.fill_null(whole, 0) if valid is not None else whole).to_numpy(), valid
 
 
+def _refuse_minus_zero(columns: Iterable[pa.Array]) -> None:
+    """Leave -0.0 to DuckDB, which may return it as 0.0 from a column it sorts or groups by."""
+    for column in columns:
+        if column.type == pa.float64():
+            values = column.to_numpy(zero_copy_only=False)
+            if np.any((values == 0) & np.signbit(values)):
+                raise NotKnown(column.type)
+
+
 def _directed(column: pa.Array, ascending: bool) -> list[Codes | Mask]:  # noqa: FBT001 - a key's own
     """Return what to sort by, the least important first; nulls are last either way."""
     codes, valid = codes_of(column)
@@ -95,6 +104,7 @@ def order(columns: Sequence[tuple[pa.Array, bool]], n: int) -> Codes | None:
     >>> order([(pa.array([2, 1, 2]), True), (pa.array(["b", "c", "a"]), True)], 3).tolist()
     [1, 2, 0]
     """
+    _refuse_minus_zero(column for column, _ in columns)
     places, group = np.arange(n), np.zeros(n, np.int64)
     for column, ascending in columns:
         tied = _tied(group)
@@ -126,14 +136,15 @@ def _tied(group: Codes) -> Codes:
 
 def _lexical(keys: list[Codes | Mask]) -> Codes:
     """Sort by the last key first, as ``lexsort``; at once where it is sorted already."""
-    first, tie = np.ones(1, bool), True
-    if len(keys[0]):
-        up, tie = np.zeros(len(keys[0]) - 1, bool), np.ones(len(keys[0]) - 1, bool)
-        for key in reversed(keys):
-            up |= tie & (key[1:] > key[:-1])
-            tie = tie & (key[1:] == key[:-1])
-        first = up | tie
-    return np.arange(len(keys[0])) if first.all() else np.lexsort(keys)
+    n = len(keys[0])
+    up, tie = np.zeros(max(n - 1, 0), bool), np.ones(max(n - 1, 0), bool)
+    for key in reversed(keys):
+        up |= tie & (key[1:] > key[:-1])
+        tie &= key[1:] == key[:-1]
+    if (up | tie).all():
+        return np.arange(n)
+    keys = [key for key in keys if key.min() != key.max()]
+    return np.argsort(keys[0], kind="stable") if len(keys) == 1 else np.lexsort(keys)
 
 
 def _steps(keys: list[Codes | Mask]) -> Mask:
@@ -154,6 +165,7 @@ def groups(columns: Sequence[pa.Array], n: int) -> Codes:
     """
     if not columns or not n:
         return np.zeros(n, np.int64)
+    _refuse_minus_zero(columns)
     keys = [key for column in columns for key in _directed(column, True)]
     places = _lexical(keys)
     found = np.empty(n, np.int64)

@@ -6,11 +6,10 @@ decimal, so arithmetic of literals alone is left to it, as is what it would refu
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import ibis.expr.operations as ops
 import numpy as np
@@ -18,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tidemill.adapters.engines.arrow_decimals import as_read, is_decimal
 from tidemill.adapters.engines.arrow_order import (
     EXACT,
     Codes,
@@ -30,7 +30,7 @@ from tidemill.adapters.engines.arrow_order import (
     order,
 )
 
-Cell = pa.Array | pa.Scalar
+Cell: TypeAlias = "pa.Array | pa.Scalar"
 """One value a row, or one for all rows."""
 _SMALL = 2**31
 """Whole numbers below it cannot overflow in any type DuckDB may choose."""
@@ -46,12 +46,23 @@ class Rows(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class At:
+    """Where values are evaluated: the rows of a relation."""
+
+    rows: Rows
+    relation: Any
+
+    def ask(self, op: Any) -> Cell:
+        return value(op, self.rows, self.relation)
+
+
 def value(op: Any, rows: Rows, relation: Any) -> Cell:
     """Evaluate an expression over the rows of a relation."""
     known = _KNOWN.get(type(op))
     if known is None:
         raise NotKnown(type(op).__name__)
-    return known(op, lambda part: value(part, rows, relation), rows, relation)
+    return known(op, At(rows, relation))
 
 
 def spread(cell: Cell, n: int) -> pa.Array:
@@ -59,36 +70,7 @@ def spread(cell: Cell, n: int) -> pa.Array:
     return pa.repeat(cell, n) if isinstance(cell, pa.Scalar) else cell
 
 
-Ask = Callable[[Any], Cell]
-
-
-def maker(relation: Any, name: str) -> Any:
-    """Return the expression that made a column of a relation; None where it was stored."""
-    while not isinstance(relation, ops.Project):
-        parent = getattr(relation, "parent", None)
-        if parent is None:
-            return None
-        relation = parent
-    return relation.values[name]
-
-
-def is_decimal(op: Any) -> bool:
-    """Tell whether DuckDB may hold a float of Ibis as a decimal, or as a whole number."""
-    if isinstance(op, ops.Literal):
-        return True
-    if isinstance(op, ops.Field):
-        made = maker(op.rel, op.name)
-        return made is not None and is_decimal(made)
-    if isinstance(op, ops.IfElse):
-        return is_decimal(op.true_expr) and is_decimal(op.false_null_expr)
-    if isinstance(op, ops.Coalesce | ops.Least | ops.Greatest):
-        return all(is_decimal(part) for part in op.arg)
-    if isinstance(op, ops.Add | ops.Subtract | ops.Multiply):
-        return is_decimal(op.left) and is_decimal(op.right)
-    return not op.dtype.is_floating()
-
-
-def _literal(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
+def _literal(op: Any, at: At) -> Cell:
     said = op.value
     if said is None:
         return pa.scalar(None, _type(op))
@@ -99,7 +81,7 @@ def _literal(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
             raise NotKnown(op)
         return pa.scalar(said.astimezone(UTC), _type(op))
     if op.dtype.is_floating():
-        return pa.scalar(_as_read(float(said)), pa.float64())
+        return pa.scalar(as_read(float(said)), pa.float64())
     if op.dtype.is_boolean() or op.dtype.is_string():
         return pa.scalar(said, _type(op))
     if op.dtype.is_integer() and abs(said) < _SMALL:
@@ -107,26 +89,15 @@ def _literal(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
     raise NotKnown(op)
 
 
-def _as_read(number: float) -> float:
-    """Return a number that DuckDB reads as a decimal without loss."""
-    if not number and math.copysign(1, number) < 0:
-        raise NotKnown(number)  # a decimal has no sign of zero
-    if math.isfinite(number) and "e" not in repr(number):
-        digits = Decimal(repr(number)).as_tuple()
-        if int("".join(map(str, digits.digits))) >= EXACT:
-            raise NotKnown(number)
-    return number
-
-
 def _type(op: Any) -> pa.DataType:
     found = op.dtype.to_pyarrow()
     return pa.int64() if pa.types.is_signed_integer(found) else found
 
 
-def _field(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
-    if op.rel is not relation and op.rel != relation:
+def _field(op: Any, at: At) -> Cell:
+    if op.rel is not at.relation and op.rel != at.relation:
         raise NotKnown(op)
-    return rows.column(op.name)
+    return at.rows.column(op.name)
 
 
 _COMPARED: dict[type, tuple[Callable[[Any, Any], Any], str]] = {
@@ -139,9 +110,9 @@ _COMPARED: dict[type, tuple[Callable[[Any, Any], Any], str]] = {
 }
 
 
-def _compare(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
+def _compare(op: Any, at: At) -> Cell:
     numeric, text = _COMPARED[type(op)]
-    left, right = ask(op.left), ask(op.right)
+    left, right = at.ask(op.left), at.ask(op.right)
     kinds = {_kind(left), _kind(right)}
     if isinstance(left, pa.Scalar) and isinstance(right, pa.Scalar):
         raise NotKnown(op)
@@ -187,24 +158,24 @@ def _to_float(cell: Cell) -> Cell:
     return whole.cast(pa.float64())
 
 
-def _and(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
-    return pc.and_kleene(ask(op.left), ask(op.right))
+def _and(op: Any, at: At) -> Cell:
+    return pc.and_kleene(at.ask(op.left), at.ask(op.right))
 
 
-def _or(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
-    return pc.or_kleene(ask(op.left), ask(op.right))
+def _or(op: Any, at: At) -> Cell:
+    return pc.or_kleene(at.ask(op.left), at.ask(op.right))
 
 
-def _not(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
-    return pc.invert(ask(op.arg))
+def _not(op: Any, at: At) -> Cell:
+    return pc.invert(at.ask(op.arg))
 
 
-def _is_null(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
-    return pc.is_null(ask(op.arg))
+def _is_null(op: Any, at: At) -> Cell:
+    return pc.is_null(at.ask(op.arg))
 
 
-def _not_null(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
-    return pc.is_valid(ask(op.arg))
+def _not_null(op: Any, at: At) -> Cell:
+    return pc.is_valid(at.ask(op.arg))
 
 
 def _alike(op: Any, cells: list[Cell]) -> list[Cell]:
@@ -217,26 +188,26 @@ def _alike(op: Any, cells: list[Cell]) -> list[Cell]:
     return [cell.cast(pa.int64()) for cell in cells] if kinds == {"int"} else cells
 
 
-def _if_else(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
-    yes, no = _alike(op, [ask(op.true_expr), ask(op.false_null_expr)])
-    return pc.if_else(pc.fill_null(ask(op.bool_expr), False), yes, no)
+def _if_else(op: Any, at: At) -> Cell:
+    yes, no = _alike(op, [at.ask(op.true_expr), at.ask(op.false_null_expr)])
+    return pc.if_else(pc.fill_null(at.ask(op.bool_expr), False), yes, no)
 
 
-def _cases(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
-    *results, found = _alike(op, [ask(r) for r in (*op.results, op.default)])
+def _cases(op: Any, at: At) -> Cell:
+    *results, found = _alike(op, [at.ask(r) for r in (*op.results, op.default)])
     for case, result in zip(reversed(op.cases), reversed(results), strict=True):
-        found = pc.if_else(pc.fill_null(ask(case), False), result, found)
+        found = pc.if_else(pc.fill_null(at.ask(case), False), result, found)
     return found
 
 
-def _coalesce(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
-    return pc.coalesce(*_alike(op, [ask(part) for part in op.arg]))
+def _coalesce(op: Any, at: At) -> Cell:
+    return pc.coalesce(*_alike(op, [at.ask(part) for part in op.arg]))
 
 
-def _extreme(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
+def _extreme(op: Any, at: At) -> Cell:
     """Find the least or greatest of some values of a row, nulls left aside."""
-    cells = [_to_float(ask(part)) for part in op.arg if op.dtype.is_floating()]
-    if not cells:
+    cells = [_to_float(at.ask(part)) for part in op.arg if op.dtype.is_floating()]
+    if all(isinstance(cell, pa.Scalar) for cell in cells):  # or none, as of texts
         raise NotKnown(op)
     better = np.less if isinstance(op, ops.Least) else np.greater
     best, valid = _floats(cells[0])
@@ -268,12 +239,12 @@ _COUNTED: dict[type, Callable[[Any, Any], Any]] = {
 }
 
 
-def _arithmetic(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
+def _arithmetic(op: Any, at: At) -> Cell:
     if not op.dtype.is_floating():
         raise NotKnown(op)
     if not isinstance(op, ops.Divide) and is_decimal(op):
         raise NotKnown(op)
-    left, right = ask(op.left), ask(op.right)
+    left, right = at.ask(op.left), at.ask(op.right)
     if isinstance(left, pa.Scalar) and isinstance(right, pa.Scalar):
         raise NotKnown(op)
     (a, here), (b, there) = _floats(left), _floats(right)
@@ -281,8 +252,8 @@ def _arithmetic(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
         return _made(_COUNTED[type(op)](a, b), _both(here, there), pa.float64())
 
 
-def _cast(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
-    arg = ask(op.arg)
+def _cast(op: Any, at: At) -> Cell:
+    arg = at.ask(op.arg)
     pair = (_kind(arg), kind(op.to.to_pyarrow()))
     if pair == ("int", "float"):
         return _to_float(arg)
@@ -293,29 +264,19 @@ def _cast(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
     raise NotKnown(op)
 
 
-def _window(op: Any, ask: Ask, rows: Rows, relation: Any) -> Cell:
+def _window(op: Any, at: At) -> Cell:
     """Number or count the rows of each group."""
 
     def columns(parts: Any) -> list[pa.Array]:
-        return [spread(ask(part), rows.n) for part in parts]
+        return [spread(at.ask(part), at.rows.n) for part in parts]
 
-    by = columns(op.group_by)
-    if any(map(_has_minus_zero, by)):
-        raise NotKnown(op)  # which DuckDB returns as 0.0 from a column it groups by
-    group = groups(by, rows.n)
+    group = groups(columns(op.group_by), at.rows.n)
     if isinstance(op.func, ops.RowNumber):
-        return pa.array(_numbered(op, columns, group, rows.n))
+        return pa.array(_numbered(op, columns, group, at.rows.n))
     whole = isinstance(op.func, ops.CountStar) and op.func.where is None
     if not whole or op.order_by or op.start is not None or op.end is not None:
         raise NotKnown(op)
-    return pa.array(np.bincount(group)[group] if rows.n else np.zeros(0, np.int64), pa.int64())
-
-
-def _has_minus_zero(column: pa.Array) -> bool:
-    if column.type != pa.float64():
-        return False
-    values = column.to_numpy(zero_copy_only=False)
-    return bool(np.any((values == 0) & np.signbit(values)))
+    return pa.array(np.bincount(group)[group] if at.rows.n else np.zeros(0, np.int64), pa.int64())
 
 
 def _numbered(op: Any, columns: Callable[[Any], list[pa.Array]], group: Codes, n: int) -> Codes:
@@ -323,7 +284,9 @@ def _numbered(op: Any, columns: Callable[[Any], list[pa.Array]], group: Codes, n
         raise NotKnown(op)
     found = columns(key.arg for key in op.order_by)
     keys = [(c, k.ascending) for c, k in zip(found, op.order_by, strict=True)]
-    places = order([(pa.array(group), True), *keys], n)
+    if op.group_by:
+        keys = [(pa.array(group), True), *keys]
+    places = order(keys, n)
     if places is None:
         places = np.arange(n)
     sorted_group = group[places]
@@ -333,10 +296,10 @@ def _numbered(op: Any, columns: Callable[[Any], list[pa.Array]], group: Codes, n
     return number
 
 
-_KNOWN: Mapping[type, Callable[[Any, Ask, Rows, Any], Cell]] = {
+_KNOWN: Mapping[type, Callable[[Any, At], Cell]] = {
     ops.Literal: _literal,
     ops.Field: _field,
-    ops.Alias: lambda op, ask, rows, relation: ask(op.arg),
+    ops.Alias: lambda op, at: at.ask(op.arg),
     ops.And: _and,
     ops.Or: _or,
     ops.Not: _not,

@@ -82,7 +82,6 @@ class History:
         self.in_order = bool(np.all(np.diff(self.available) >= 0))
         self.features = bare(rows)
         self.kinds = kinds or {}
-        self._place: dict[str, int] | None = None
         self._found: dict[int, tuple[pa.Table, Places]] = {}
         self._order_labels()
 
@@ -141,20 +140,26 @@ class History:
         held = self._found.get(id(rows))
         if held is not None and held[0] is rows:
             return held[1]
-        if self._place is None:
-            ids = self.records["record_id"].to_pylist()
-            self._place = {key: k for k, key in enumerate(ids)}
-        try:
-            found = np.array([self._place[key] for key in rows["record_id"].to_pylist()], np.int64)
-        except KeyError as error:
-            raise Damaged(
-                f"record {error.args[0]!r} is not in the history.",
-                fix="the records were erased or lost; form a new dataset.",
-            ) from None
+        found = self._look_up(rows)
         if len(self._found) > _HELD:
             self._found.clear()
         self._found[id(rows)] = (rows, found)
         return found
+
+    def _look_up(self, rows: pa.Table) -> Places:
+        """Find records among those predicted in the same span of time, which are few."""
+        at = times(rows["predicted_at"])
+        low = int(np.searchsorted(self.at, at.min(initial=np.iinfo(np.int64).max)))
+        high = int(np.searchsorted(self.at, at.max(initial=0), side="right"))
+        near = self.records["record_id"].slice(low, max(0, high - low))
+        place = pc.index_in(rows["record_id"], near)
+        if place.null_count:
+            lost = rows.filter(pc.is_null(place))["record_id"]
+            raise Damaged(
+                f"record {lost[0].as_py()!r} is not in the history.",
+                fix="the records were erased or lost; form a new dataset.",
+            )
+        return low + place.cast(pa.int64()).to_numpy()
 
 
 _HELD = 256
@@ -318,7 +323,7 @@ class ColumnsAsOf(AsOf):
             rows = self._rows(seen).select(ANSWERED)
         else:
             rows = self.answers(first, last).take(pa.array(seen - first))
-        place, label, text, weight = self.final(labels)
+        place, label, text, weight = self.final(labels, since=since)
         spot = np.searchsorted(place, seen)
         spot = np.where(spot < len(place), spot, 0)
         has = place[spot] == seen if len(place) else np.zeros(len(seen), bool)
@@ -357,9 +362,10 @@ class ColumnsAsOf(AsOf):
 
         def find() -> tuple[Places, pa.Array, pa.Array, pa.Array]:
             rows = labels(self.reservoir(since=since), self.now)
-            key = "record_id" if self.events.own_labels else PLACE
-            found = self.arrow(rows.select(key, "label", "label_text", "weight"))
-            places = self._history.places(found) if key != PLACE else found[PLACE].to_numpy()
+            own = self.events.own_labels
+            keys = ["record_id", "predicted_at"] if own else [PLACE]
+            found = self.arrow(rows.select(*keys, "label", "label_text", "weight"))
+            places = self._history.places(found) if own else found[PLACE].to_numpy()
             order = pa.array(np.argsort(places))
             found = found.take(order).combine_chunks()
             columns = [found[c].combine_chunks() for c in ("label", "label_text", "weight")]

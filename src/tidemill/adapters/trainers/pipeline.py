@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -158,14 +159,22 @@ class BuiltIn:
         return pd.DataFrame(columns, index=frame.index)
 
 
+@cache
+def _threads() -> Any:
+    """Find the thread pools of this process, once: finding takes as long as a prediction."""
+    import sklearn.linear_model  # noqa: F401 - what has pools must be loaded
+    from threadpoolctl import ThreadpoolController  # comes with scikit-learn
+
+    return ThreadpoolController()
+
+
 @contextmanager
 def _alone() -> Generator[None]:
     """Work on one core: fits run side by side, and waiting threads cost ten times the work."""
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
     # Texts that are all the same have no spread to divide by, which harms nothing.
-    with threadpool_limits(1), np.errstate(invalid="ignore"), warnings.catch_warnings():
+    with _threads().limit(limits=1), np.errstate(invalid="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # stopped early on purpose, see _model
         # A window may hold a few rows, each of another class.
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)

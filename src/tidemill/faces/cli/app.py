@@ -17,6 +17,7 @@ from tidemill.faces.cli.exits import Exit, exit_of
 _HERE = "tidemill.faces.cli"
 _COMMANDS = (
     ("demo", "demonstrate:demo", "See the whole loop on a year of real flights."),
+    ("backtest", "backtest:backtest", "Say which strategy would have done best on your history."),
     ("init", "start:init", "Make a project, with a strategy to start from."),
     ("check", "integrity:check", "Check the project again, or say what a table can tell."),
     ("plan", "turning:plan", "Say what a turn would do now, and why."),

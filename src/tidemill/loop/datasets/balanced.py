@@ -53,10 +53,10 @@ class Balanced:
     past
         How far to look back from now; None is for ever.
     reweight
-        Whether the weights of a kind of N records are multiplied by N / ``n``, so that a
-        weighted mean is still that of all rows: balance then saves compute and says more of
-        the rare. With False the rare counts as much as the frequent, which changes what a
-        model's probabilities mean.
+        Whether the n records kept of a kind of N stand for it in training, by a weight times
+        N / n, so that a weighted mean is still that of all rows: balance then saves compute
+        and says more of the rare. With False the rare counts as much as the frequent, which
+        changes what a model's probabilities mean; a test still measures things as they are.
 
     Examples
     --------

@@ -105,7 +105,7 @@ def _moments(rows: pa.Table) -> Json:
     label, weight = rows["label"].to_numpy(), rows["weight"].to_numpy()
     mean = weighted_mean(label, weight)
     variance = weighted_mean((label - mean) ** 2, weight)
-    return {"mean": _finite(mean), "sd": _finite(np.sqrt(variance))}
+    return {"mean": _rounded(mean), "sd": _rounded(np.sqrt(variance))}
 
 
 def _classes(tables: dict[str, pa.Table]) -> dict[str, Json]:
@@ -124,20 +124,20 @@ def _classes(tables: dict[str, pa.Table]) -> dict[str, Json]:
 
 def _shares(rows: pa.Table) -> dict[str, float]:
     """Return the weighted share of each label, by name; nothing when no row has weight."""
-    pairs = zip(rows["label"].to_pylist(), rows["label_text"].to_pylist(), strict=True)
-    names = [str(text) if number is None else _name(number) for number, text in pairs]
-    weight = rows["weight"].to_numpy()
-    total = float(weight.sum())
-    if not total:
-        return {}
-    found, codes = np.unique(np.array(names, dtype=object), return_inverse=True)
-    sums = np.bincount(codes, weights=weight) / total
-    return dict(zip(found.tolist(), sums.tolist(), strict=True))
+    # One thread adds in the order of the rows, so the last digit is always the same.
+    groups = rows.group_by(["label", "label_text"], use_threads=False)
+    sums = groups.aggregate([("weight", "sum")]).to_pylist()
+    total = sum(row["weight_sum"] for row in sums)
+    shares: dict[str, float] = {}
+    for row in sums if total else ():
+        name = str(row["label_text"]) if row["label"] is None else _name(row["label"])
+        shares[name] = shares.get(name, 0.0) + row["weight_sum"] / total
+    return shares
 
 
 def _name(number: float) -> str:
     return repr(number).removesuffix(".0")
 
 
-def _finite(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def _rounded(value: Any) -> float | None:
+    return float(f"{value:.9g}") if np.isfinite(value) else None

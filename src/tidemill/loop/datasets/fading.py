@@ -17,19 +17,19 @@ from tidemill.core.rule import rule
 from tidemill.core.rules import Past
 
 _FAINTEST = 1000.0
-"""Half lives after which a weight fades no more: no engine may take it for zero."""
+"""Half lives after which a record fades no more: no engine may take it for zero."""
 
 
 @rule
 class Fading:
-    """Learn from labelled records with weights that halve with age.
+    """Learn from labelled records that count half as much with each half life.
 
-    A record's weight is multiplied by 2^(-age / half_life). Engines agree on the power to
+    In training a record's weight is multiplied by 2^(-age / half_life), its ``emphasis``. Engines agree on the power to
     about 15 digits but not to the last bit, and on the age to a second, so a dataset formed
     again on another engine may have another digest; all other dataset rules have not.
 
-    The weights say what to learn from, not how often things are: a weighted mean over this
-    dataset describes the present more than the whole time.
+    That says what to learn from, not how often things are: rows held out for a test keep their
+    own weights, so that a gate measures the whole time that was held out alike.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Fading:
         predicted: Any = rows.predicted_at
         lives: Any = (now - predicted.epoch_seconds()) / duration(self.half_life).total_seconds()
         lives = ibis.greatest(ibis.least(lives, _FAINTEST), 0.0)
-        return rows.mutate(weight=rows.weight * ibis.literal(2.0) ** (0.0 - lives))
+        return rows.mutate(emphasis=ibis.literal(2.0) ** (0.0 - lives))
 
     @classmethod
     def examples(cls) -> Iterator[Fading]:

@@ -20,7 +20,7 @@ from ibis.expr import types as ir
 
 from tidemill.core.as_of import AsOf
 from tidemill.core.records import FEATURE, bare, features_of
-from tidemill.core.rules import Holdout, TrainingData
+from tidemill.core.rules import EMPHASIS, Holdout, TrainingData
 
 _COLUMNS = [
     *("record_id", "predicted_at", "label_id", "label", "label_text"),
@@ -71,15 +71,30 @@ class Manifest:
 
 
 def form(view: AsOf, rows: ir.Table, holdout: Holdout) -> Manifest:
-    """Write down exactly which rows an expression over the reservoir selects."""
+    """Write down exactly which rows an expression over the reservoir selects.
+
+    What a rule emphasises counts in training only: a test is of things as they are.
+    """
     names = [n for n in _COLUMNS if n != "split"]
+    names += [EMPHASIS] if EMPHASIS in rows.columns else []
     found = view.arrow(rows.select(*names).order_by("predicted_at", "record_id"))
     found = found.combine_chunks()
     at = found["predicted_at"].to_numpy().astype("datetime64[us]")
     split = np.where(holdout(at), "test", "train")
+    found = _emphasised(found, pa.array(split == "train"))
     found = found.append_column("split", pa.array(split, pa.string()))
     features = json.dumps(features_of(list(rows.columns)))
     return Manifest(rows=found.replace_schema_metadata({_FEATURES: features}))
+
+
+def _emphasised(rows: pa.Table, train: pa.Array) -> pa.Table:
+    """Multiply the weights of the rows to train on by their emphasis, if they have one."""
+    if EMPHASIS not in rows.column_names:
+        return rows
+    more = pc.multiply(rows["weight"], rows[EMPHASIS].cast(pa.float64()))
+    weight = pc.if_else(train, more, rows["weight"])
+    place = rows.column_names.index("weight")
+    return rows.set_column(place, "weight", weight).drop_columns([EMPHASIS])
 
 
 def rebuild(view: AsOf, manifest: Manifest, split: str) -> tuple[pa.Table, TrainingData]:

@@ -1,4 +1,4 @@
-"""Learn from what the retrain before this one could not know."""
+"""Learn from what the champion could not know when it was trained."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tidemill.core.rules import Past
 
 @rule
 class New:
-    """Learn from the labelled records that are new since the last retrain was triggered.
+    """Learn from the labelled records that are new since the champion's retrain was triggered.
 
     For models that are continued rather than trained from scratch. New is what was predicted
-    less than ``delay`` before that retrain, or later, or arrived later. A ``delay`` that is too
-    long shows some rows twice; one that is too short loses rows. Rows held out for the last
-    test are not new either, and if the last candidate was refused, the champion has not seen
-    what that one learnt from: ``at_least`` brings both back. The first time all rows are new.
+    less than ``delay`` before that retrain, or later, or arrived later; so what a candidate
+    learnt that was refused, or taken back, comes again. A ``delay`` that is too long shows some
+    rows twice; one that is too short loses rows. Rows held out for the champion's test are not
+    new either: ``at_least`` brings them back. Without a champion all rows are new.
 
     Parameters
     ----------
@@ -47,8 +47,12 @@ class New:
     def window(self) -> None:
         return None
 
+    @property
+    def remembers(self) -> bool:
+        return True
+
     def __call__(self, reservoir: ir.Table, past: Past, /) -> ir.Table:
-        last = past.last_triggered
+        last = past.champion_triggered
         if last is None:
             return reservoir
         since = last - duration(self.delay)

@@ -31,9 +31,10 @@ class Replayed:
     old
         How many of the N older records to keep; all of them when there are fewer.
     reweight
-        Whether each older record's weight is multiplied by N / ``old``, so that old and new
-        count as they are and every weighted mean is unbiased. With False an old record counts
-        no more than a recent one: the dataset leans to the present, as in experience replay.
+        Whether in training each older record's weight is multiplied by N / ``old``, so that old
+        and new count as they are and every weighted mean is unbiased. With False an old record
+        counts no more than a recent one: what is learnt leans to the present, as in experience
+        replay, while a test still measures things as they are.
 
     Examples
     --------

@@ -8,6 +8,8 @@ from typing import Any
 import ibis
 from ibis.expr import types as ir
 
+from tidemill.core.rules import EMPHASIS
+
 
 def sampled(
     rows: ir.Table,
@@ -18,6 +20,8 @@ def sampled(
     whole: ir.BooleanValue | None = None,
 ) -> ir.Table:
     """Keep at most n rows of each group: a simple random sample without replacement.
+
+    The rows kept of a group of N stand for it: their weight is multiplied by N / n.
 
     The rows with the smallest draw ``u_split`` are kept, so every engine keeps the same, and
     a later dataset keeps mostly the same rows of a group that has not changed much.
@@ -31,7 +35,7 @@ def sampled(
     groups
         Values of a row; rows that agree in all of them, nulls too, are a group.
     reweight
-        Whether the rows kept of a group of N stand for it: weight times N / n.
+        Whether they stand for it in training too; if not, ``emphasis`` takes the factor back.
     whole
         Rows to keep as they are, whatever their draw.
 
@@ -50,8 +54,8 @@ def sampled(
         total_=rows.count().over(group_by=names),
     )
     kept = rows.filter(ibis._.whole_ | (ibis._.place_ < n))
-    if reweight:
-        total: Any = kept.total_.cast("float64")
-        stands_for: Any = ibis.ifelse(kept.whole_, 1.0, ibis.greatest(1.0, total / float(n)))
-        kept = kept.mutate(weight=stands_for * kept.weight)
+    total: Any = kept.total_.cast("float64")
+    stands_for: Any = ibis.ifelse(kept.whole_, 1.0, ibis.greatest(1.0, total / float(n)))
+    back = {} if reweight else {EMPHASIS: 1.0 / stands_for}
+    kept = kept.mutate(weight=stands_for * kept.weight, **back)
     return kept.drop(*more, "place_", "total_")

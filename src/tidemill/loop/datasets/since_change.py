@@ -57,6 +57,10 @@ class SinceChange:
     def window(self) -> timedelta | None:
         return None if self.at_most is None else duration(self.at_most)
 
+    @property
+    def remembers(self) -> bool:
+        return True
+
     def __call__(self, reservoir: ir.Table, past: Past, /) -> ir.Table:
         starts = [] if self.window is None else [past.now - self.window]
         if past.last_change is not None:

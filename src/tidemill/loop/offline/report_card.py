@@ -20,6 +20,7 @@ def report_card(version: str, payload: Json, test: TestSet, findings: list[Findi
     NO_VERDICT, so that nothing passes because nothing was asked, unless a gate says that the
     strategy waived it.
     """
+    dataset = payload["dataset"]
     verdict = worst([f.verdict for f in findings])
     measured = any(f.estimates or f.waived for f in findings)
     telling = [f for f in findings if f.verdict == verdict] or findings
@@ -41,7 +42,9 @@ def report_card(version: str, payload: Json, test: TestSet, findings: list[Findi
             "days": len(np.unique(test.day)),
             "look": test.look,
         },
-        "dataset": {k: v for k, v in payload["dataset"].items() if k != "blob"},
+        "dataset": {k: v for k, v in dataset.items() if k not in ("blob", "difference")},
+        # None on releases of before it was kept.
+        "difference": dataset.get("difference"),
         "model": payload["model"]["digest"],
         "strategy": payload["strategy"],
     }

@@ -6,6 +6,7 @@ from tidemill.loop.training.command import Command
 from tidemill.loop.training.continued import Continued
 from tidemill.loop.training.estimator import Estimator
 from tidemill.loop.training.function import Function
+from tidemill.loop.training.resampled import Resampled
 from tidemill.loop.training.seeded import Seeded
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Continued",
     "Estimator",
     "Function",
+    "Resampled",
     "Seeded",
     "answer",
 ]

@@ -98,11 +98,9 @@ class Answers:
         return (model, step) in self._kept or model in self._given
 
     def on(self, segments: Sequence[Segment]) -> pa.Table:
-        """Return the answers on neighbouring segments, and as ``model`` who gave them."""
+        """Return the answers on neighbouring segments."""
         parts = [self._part(one, step) for one in segments for step in self._steps(one)]
-        if not parts:
-            return nothing(0).append_column("model", pa.nulls(0, pa.string()))
-        return pa.concat_tables(parts)
+        return pa.concat_tables(parts) if parts else nothing(0)
 
     def _steps(self, one: Segment) -> range:
         return range(self.steps.of(one.start), self.steps.of(one.end - 1) + 1)
@@ -114,15 +112,11 @@ class Answers:
         high = self.steps.edges[step + 1] if step < len(self.steps) else one.end
         start, end = max(low, one.start), min(high, one.end)
         if one.model is None or not inside:
-            said = nothing(end - start)
-        else:
-            said = self.of(one.model, step).slice(start - low, end - start)
-        return said.append_column("model", pa.array([one.model] * (end - start), pa.string()))
+            return nothing(end - start)
+        return self.of(one.model, step).slice(start - low, end - start)
 
 
-def segments(
-    fronts: Fronts, steps: Steps, start: int, end: int
-) -> tuple[Segment, ...]:
+def segments(fronts: Fronts, steps: Steps, start: int, end: int) -> tuple[Segment, ...]:
     """Say which model answered each of the records [start, end).
 
     Parameters

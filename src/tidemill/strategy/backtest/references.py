@@ -7,13 +7,19 @@ are schedules over the models that retraining every step gave, without gates.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 
-from tidemill.statistics.schedules import CrossFitted, calendar, cross_fitted, random_schedules
+from tidemill.statistics.schedules import (
+    CrossFitted,
+    calendar,
+    cross_fitted,
+    optimum,
+    random_schedules,
+)
 from tidemill.strategy.backtest.answers import Segment, Steps, segments
 from tidemill.strategy.backtest.score import Scorer
 
@@ -87,12 +93,16 @@ def hindsight(
     """Find the best schedule in hindsight; None where the losses do not allow any."""
     cost = retrain.copy()
     cost[[k for k, model in enumerate(grid.model) if model is None]] = np.inf
-    if not all(np.isfinite(x).all() for name in ("a", "b") for x in losses[name]):
+    if not all(np.isfinite(x).all() for both in losses.values() for x in both):
         losses = {k: (_filled(a), _filled(b)) for k, (a, b) in losses.items()}
     (a, mixed_a), (b, mixed_b) = losses["a"], losses["b"]
     if not len(grid.model) or grid.model[0] is None:
         return None
-    return cross_fitted(a, b, cost, mixed_a=mixed_a, mixed_b=mixed_b)
+    found = cross_fitted(a, b, cost, mixed_a=mixed_a, mixed_b=mixed_b)
+    # The mean of what the halves say of a metric is not what all rows say of it.
+    whole, mixed = losses["all"]
+    schedule, bound = optimum(whole, cost, mixed=mixed)
+    return replace(found, bound_schedule=schedule, bound=bound)
 
 
 def _filled(loss: Floats) -> Floats:

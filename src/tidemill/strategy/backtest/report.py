@@ -29,7 +29,7 @@ NAMES = {
 """What metrics are called in sentences."""
 
 
-def report(  # noqa: PLR0913 - what a report is made of
+def report(
     *,
     given: Given,
     setting: Setting,
@@ -83,9 +83,7 @@ def report(  # noqa: PLR0913 - what a report is made of
         "deterministic": terms.deterministic,
         "latency": setting.latency,
         "season": setting.season,
-        "strategies": [
-            _strategy(row, best, row.name in front, terms) for row in everyone
-        ],
+        "strategies": [_strategy(row, best, row.name in front, terms) for row in everyone],
         "comparisons": [_comparison(c, name, terms) for c in found],
         "hindsight": _hindsight(hindsight, terms),
         "validity": validity(given, found, terms),
@@ -121,8 +119,10 @@ def _rounded(span: timedelta) -> timedelta:
 
 def _assumed(setting: Setting) -> list[str]:
     return [
-        f"every mill turns every {setting.step}; a model meets users {setting.latency} after its "
-        f"fit begins.",
+        (
+            f"every mill turns every {setting.step}; a model meets users {setting.latency} after "
+            f"its fit begins."
+        ),
         f"things repeat every {setting.season}."
         if not setting.season.startswith("0")
         else "nothing repeats by season.",
@@ -214,9 +214,7 @@ def _front(rows: Sequence[Told], terms: Terms) -> set[str]:
     return {
         name
         for name, cost, value in known
-        if not any(
-            (c <= cost and v >= value and (c < cost or v > value)) for _, c, v in known
-        )
+        if not any((c <= cost and v >= value and (c < cost or v > value)) for _, c, v in known)
     }
 
 
@@ -270,7 +268,10 @@ def _hindsight(found: Json | None, terms: Terms) -> Json | None:
         return None
     told: Told = found["told"]
     schedule = found["found"].schedule
+    # The half it was not chosen on; with prices the whole, for want of a metric by halves.
     value = overall(told.mean, terms.weight)
+    if not found["price"]:
+        value = -terms.sign * found["found"].total
     unit = "what errors and training cost" if found["price"] else "the metric"
     return {
         "of": "every step",

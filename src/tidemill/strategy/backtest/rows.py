@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from tidemill.adapters.stores.columns import History
 from tidemill.loop.datasets import All, Recent
 from tidemill.loop.triggers import Every, Once
-from tidemill.strategy.backtest.answers import Fronts, Segment, Steps, fronts_of, segments
+from tidemill.strategy.backtest.answers import Fronts, Steps, fronts_of, segments
 from tidemill.strategy.backtest.references import Grid
 from tidemill.strategy.backtest.score import Scorer, Truth
 from tidemill.strategy.backtest.simulate import Lived, Run, lived
@@ -80,9 +80,7 @@ class Rows:
         """Make one row of the mean of many, such as random schedules."""
         values = np.mean([row.values for row in rows], axis=0)
         nothing = np.full(len(self.scored), np.nan)
-        row = Told(
-            name=name, kind="reference", words="", values=values, then=nothing, ages=nothing
-        )
+        row = Told(name=name, kind="reference", words="", values=values, then=nothing, ages=nothing)
         row.retrains, row.seconds = (
             float(np.mean([getattr(r, what) for r in rows])) for what in ("retrains", "seconds")
         )
@@ -159,10 +157,15 @@ class Rows:
 def words(strategy: Strategy) -> str:
     """Say what a strategy does, in a few words."""
     trigger, dataset = strategy.trigger, strategy.dataset
-    when = {Every: lambda t: f"every {t.period}", Once: lambda t: "once, at the start"}
-    what = {All: lambda d: "all labels so far", Recent: lambda d: f"the last {d.past}"}
-    due = when.get(type(trigger), repr)(trigger)
-    rows = what.get(type(dataset), repr)(dataset)
+    due, rows = repr(trigger), repr(dataset)
+    if isinstance(trigger, Every):
+        due = f"every {trigger.period}"
+    elif isinstance(trigger, Once):
+        due = "once, at the start"
+    if isinstance(dataset, Recent):
+        rows = f"the last {dataset.past}"
+    elif isinstance(dataset, All):
+        rows = "all labels so far"
     return f"retrain {due}, on {rows}"
 
 
@@ -172,9 +175,7 @@ def releases_of(history: History) -> Fronts:
     seen = pc.unique(model.drop_null()).to_pylist()
     firsts = sorted(int(pc.index(model, value).as_py()) for value in seen)
     epoch = datetime.fromtimestamp(0, UTC)
-    return [
-        (epoch + timedelta(microseconds=int(history.at[k])), model[k].as_py()) for k in firsts
-    ]
+    return [(epoch + timedelta(microseconds=int(history.at[k])), model[k].as_py()) for k in firsts]
 
 
 def _became(lives: Sequence[Lived], states: Sequence[str]) -> int:
@@ -192,7 +193,9 @@ def _notes(runs: Sequence[Run], lives: Sequence[Sequence[Lived]], fronts: Fronts
     found: list[str] = []
     failed = [one for one in lives[0] if one.became == "failed"]
     if failed:
-        found.append(f"{len(failed)} of {len(lives[0])} fits failed, the first: {failed[0].verdict}")
+        found.append(
+            f"{len(failed)} of {len(lives[0])} fits failed, the first: {failed[0].verdict}"
+        )
     refused = _became(lives[0], _REFUSED)
     if refused:
         found.append(f"{refused} of {len(lives[0])} candidates did not pass their gates")

@@ -14,9 +14,11 @@ from tidemill.adapters.trainers.shared import Work
 from tidemill.core.durations import duration
 from tidemill.core.errors import BadInput
 from tidemill.core.ports import Json
+from tidemill.core.rules import Trigger
 from tidemill.loop.datasets import Latest, Nothing
 from tidemill.loop.offline import Unchecked
 from tidemill.loop.triggers import Every, Once
+from tidemill.strategy.backtest.answers import Steps
 from tidemill.strategy.backtest.compare import Terms
 from tidemill.strategy.backtest.references import Grid, hindsight, matched, step_losses
 from tidemill.strategy.backtest.report import report
@@ -25,7 +27,6 @@ from tidemill.strategy.backtest.score import Scorer, Truth
 from tidemill.strategy.backtest.setting import Given, Setting, metric_for, moments_of
 from tidemill.strategy.backtest.simulate import Run, lived, simulate
 from tidemill.strategy.backtest.told import Told
-from tidemill.strategy.backtest.answers import Steps
 from tidemill.strategy.backtest.worlds import Bench
 from tidemill.strategy.strategy import Strategy
 
@@ -116,7 +117,7 @@ class Backtest:
     def _all(self) -> list[Strategy]:
         """Return the strategies asked for, and the references that are none of them."""
         every = Every(self.setting.step)
-        wanted = [(NEVER, Once())]
+        wanted: list[tuple[str, Trigger]] = [(NEVER, Once())]
         if self.setting.references:
             wanted.append((EVERY_STEP, every))
         extra = [replace(self.base, trigger=trigger, name=name) for name, trigger in wanted]
@@ -217,7 +218,9 @@ class Backtest:
         wait = max(final, timedelta(microseconds=late))
         last = max(history.at.max(initial=0), history.label_available.max(initial=0))
         end = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(last))
-        return np.array([self.steps.moments[k + 1] - timedelta(seconds=1) + wait <= end for k in scored])
+        return np.array(
+            [self.steps.moments[k + 1] - timedelta(seconds=1) + wait <= end for k in scored]
+        )
 
     def _told(self, name: str, runs: list[Run], rows: Rows) -> Told:
         told = rows.of_runs(name, "asked", runs, self.places)
@@ -252,9 +255,7 @@ class Backtest:
             k = place.get(one.triggered_at.replace(microsecond=0))
             if k is not None and one.live_at is not None:
                 models[k], seconds[k], live[k] = one.model, one.seconds, one.live_at
-        return Grid(
-            steps=self.steps, model=tuple(models), live=tuple(live), seconds=tuple(seconds)
-        )
+        return Grid(steps=self.steps, model=tuple(models), live=tuple(live), seconds=tuple(seconds))
 
     def _hindsight(self, grids: list[Grid], rows: Rows, terms: Terms) -> Json | None:
         grid, price = grids[0], rows.scorer.priced
@@ -339,5 +340,3 @@ def _units(column: object) -> npt.NDArray[np.int64]:
     alone = codes < 0
     codes[alone] = codes.max(initial=-1) + 1 + np.arange(int(alone.sum()))
     return codes
-
-

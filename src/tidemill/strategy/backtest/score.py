@@ -109,9 +109,7 @@ class Scorer:
         label, said = rows.label, self._said(by, rows, needs="output")
         return float((self.costs.of_errors(label, said) * rows.weight).sum())
 
-    def effects(
-        self, step: int, by: Sequence[Segment]
-    ) -> tuple[npt.NDArray[np.int64], Floats]:
+    def effects(self, step: int, by: Sequence[Segment]) -> tuple[npt.NDArray[np.int64], Floats]:
         """Return how far units move the metric of a step: their numbers, and by how much."""
         rows = self._steps[step]
         said = self._said(by, rows)

@@ -93,17 +93,18 @@ class Setting:
     """Told how far the backtest is, from 0 to 1, and what it does."""
 
 
-NAMED: Mapping[str, Callable[[Metric], Trigger]] = {
-    "never": lambda metric: Once(),
-    "hourly": lambda metric: Every("1h"),
-    "daily": lambda metric: Every("1d"),
-    "weekly": lambda metric: Every("7d"),
-    "monthly": lambda metric: Every("28d"),
-    "quarterly": lambda metric: Every("91d"),
+NAMED: Mapping[str, Trigger | Callable[[Metric], Trigger]] = {
+    "never": Once(),
+    "hourly": Every("1h"),
+    "daily": Every("1d"),
+    "weekly": Every("7d"),
+    "monthly": Every("28d"),
+    "quarterly": Every("91d"),
     "performance": Cusum,
-    "drift": lambda metric: OutputDrift(),
+    "drift": OutputDrift(),
 }
-"""Strategies by name: they differ in their trigger only. A month is four weeks."""
+"""Strategies by name: they differ in their trigger only, which may be made for the metric. A
+month is four weeks."""
 
 
 def named(name: str, base: Strategy, metric: Metric) -> Strategy:
@@ -116,7 +117,9 @@ def named(name: str, base: Strategy, metric: Metric) -> Strategy:
     """
     if name not in NAMED:
         raise unknown("strategy", name, NAMED)
-    return replace(base, trigger=NAMED[name](metric), name=name)
+    trigger = NAMED[name]
+    made = trigger(metric) if isinstance(trigger, type) else trigger
+    return replace(base, trigger=made, name=name)
 
 
 def base_strategy(

@@ -80,7 +80,9 @@ def _episodes(found: Sequence[Comparison], terms: Terms) -> Json:
 def _training(terms: Terms) -> Json:
     question = "Does training fall out differently each time?"
     if terms.deterministic:
-        why = "Two seeds trained models that answer alike, so one replay of each strategy is enough."
+        why = (
+            "Two seeds trained models that answer alike, so one replay of each strategy is enough."
+        )
         return _asked(question, "no", why)
     why = "Each strategy was replayed with several seeds; the intervals hold for other seeds too."
     return _asked(question, "yes", why)
@@ -158,23 +160,23 @@ def _money(c: Comparison) -> str:
     return f"At your prices that is worth {m.value:,.0f} a year [{m.low:,.0f}, {m.high:,.0f}]."
 
 
-def _growth(
-    found: Sequence[Comparison], freshness: Comparison | None, metric: str
-) -> list[str]:
+def _growth(found: Sequence[Comparison], freshness: Comparison | None, metric: str) -> list[str]:
     """Say whether the gain is of fresh data, or of more data."""
     if freshness is None or not _best(found):
         return []
     d = freshness.this_history
     numbers = f"{d.value:+.4f} {metric} [{d.low:+.4f}, {d.high:+.4f}]"
     if freshness.verdict == Better.BETTER:
-        return [
+        said = (
             f"Of that, freshness alone gains {numbers}: that is retraining every step on no more "
             f"rows than the first model had. The rest is from more data."
-        ]
-    return [
+        )
+        return [said]
+    said = (
         f"The gain is from more data, not from drift: retraining every step on no more rows than "
         f"the first model had gains {numbers}."
-    ]
+    )
+    return [said]
 
 
 def _chance(

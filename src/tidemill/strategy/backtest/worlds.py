@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tidemill.adapters.engines.arrow import ArrowEngine
 from tidemill.adapters.engines.duckdb import DuckDBEngine
 from tidemill.adapters.stores.columns import ColumnsAsOf, History, ReplayEvents
 from tidemill.adapters.stores.memory import MemoryBlobs, MemoryInbox
@@ -85,12 +86,13 @@ class Bench:
         self.work = work
         self._latency = latency
         self._salt = salt
-        self.engine = DuckDBEngine()
+        self.engine = ArrowEngine(DuckDBEngine())
         self.blobs = MemoryBlobs()
         self._memory = Memory()
         self._slices: dict[int, pa.Table] = {}
         self._kinds: dict[str, dict[str, str]] = {}
         self.runs: list[Run] = []
+        self._judge: ReplayEvents | None = None
         records = history.records.select(["output", "output_text", "score"])
         self.answers = Answers(self._ask, steps, given={YOURS: records})
 
@@ -143,11 +145,11 @@ class Bench:
         ``chosen`` are the records that were chosen to be labelled when history happened, with
         their ``pi``; None when every record had the same chance.
         """
-        events = ReplayEvents(self.history)
-        if chosen is None:
-            chosen = _everything(self.history)
-        events.append("chosen", chosen, writer="history", sequence=1)
-        door = ColumnsAsOf(events, self.engine, now)
+        if self._judge is None:
+            self._judge = ReplayEvents(self.history)
+            chosen = _everything(self.history) if chosen is None else chosen
+            self._judge.append("chosen", chosen, writer="history", sequence=1)
+        door = ColumnsAsOf(self._judge, self.engine, now)
         place, number, text, weight = door.final(labels, since=since)
         label = text if number.null_count == len(number) and len(number) else number
         return Truth(
@@ -165,8 +167,10 @@ class Bench:
 
     def _said(self, world: World, low: int, high: int) -> pa.Table:
         """Return what the models of a run answered on the records [low, high)."""
-        names = ["model", "output", "output_text", "score"]
-        said = self.answers.on(segments(fronts_of(world), self.steps, low, high)).select(names)
+        by = segments(fronts_of(world), self.steps, low, high)
+        said = self.answers.on(by)
+        who = [pa.repeat(pa.scalar(s.model, pa.string()), s.end - s.start) for s in by]
+        said = said.add_column(0, "model", pa.chunked_array(who, pa.string()))
         at = self.history.records["predicted_at"].slice(low, high - low)
         return said.add_column(0, "predicted_at", at)
 

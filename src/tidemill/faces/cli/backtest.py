@@ -1,0 +1,199 @@
+"""``tidemill backtest``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from tidemill.core.errors import BadValue, MissingExtra, NotFound, unknown
+from tidemill.core.ports import Json
+from tidemill.faces.cli.backtest_options import FREE, GROUP, TERMS, CostOptions, TermOptions
+from tidemill.faces.cli.exits import Exit
+from tidemill.faces.cli.options import USUAL, Options
+from tidemill.faces.cli.printing import answer, facts, note
+from tidemill.faces.cli.table_options import UNSAID, TableOptions
+
+if TYPE_CHECKING:
+    from tidemill.faces.asking import Asked, Ready
+
+_NARROWEST = 80
+Told = Callable[[float, str], None]
+
+
+def backtest(
+    *paths: Annotated[str, Parameter(name="TABLE", negative=(), show_default=False)],
+    columns: TableOptions = UNSAID,
+    terms: TermOptions = TERMS,
+    prices: CostOptions = FREE,
+    html: Annotated[Path | None, Parameter(group=GROUP, metavar="FILE")] = None,
+    options: Options = USUAL,
+) -> Exit:
+    """Say which retraining strategy would have done best on your own history.
+
+    With a TABLE of predictions and their outcomes nothing else is needed, and nothing is
+    changed: each strategy is replayed on it, with models trained on what was known then.
+    In a project the table is left out: its own strategy is replayed on what it logged,
+    beside any strategy files or names that are given instead of the TABLE. What was
+    understood and the progress go to standard error, the report to standard output.
+
+    Parameters
+    ----------
+    paths
+        A Parquet, CSV, JSON lines or Delta table, a folder, a pattern, s3:// or the address
+        of a database; or, in a project, any number of strategy files and names.
+    html
+        Write the report as a page, too: one file that needs no network.
+    """
+    _can_draw(html)
+    tables = [p for p in paths if not _strategy(p)]
+    asked = terms.asked(prices.costs())
+    if len(tables) > 1 or (tables and len(paths) > 1):
+        raise BadValue(
+            f"a backtest takes one table, not {', '.join(paths)}.",
+            fix="quote a pattern such as 'logs/*.parquet'; name strategies with --strategies.",
+        )
+    ready = _of_table(tables[0], columns, asked, options) if tables else None
+    with _progress(options) as told:
+        if ready is not None:
+            document = ready.run(told)
+        else:
+            document = _of_project(paths, columns, asked, options, told)
+    if html is not None:
+        _write(html, document)
+    answer(document, options, lambda out: _show(out, document))
+    return Exit.DONE
+
+
+def _strategy(word: str) -> bool:
+    from tidemill.faces.finding import is_strategy
+
+    return is_strategy(word)
+
+
+def _of_table(path: str, columns: TableOptions, asked: Asked, options: Options) -> Ready:
+    from tidemill.faces.asking import of_table
+    from tidemill.strategy.backtest.table import understand
+
+    _perhaps_a_strategy(path)
+    rows = columns.read(path)
+    found = understand(rows, columns.meaning(rows.column_names))
+    ready = of_table(found, asked, title=path.rstrip("/").rsplit("/", 1)[-1] or path)
+    if not options.json:
+        from tidemill.faces.cli.integrity import show_understood, understood
+
+        out = _err()
+        out.print(_model(ready), style="bold")
+        show_understood(out, understood(path, found))
+        _show_plan(out, ready)
+    return ready
+
+
+def _perhaps_a_strategy(word: str) -> None:
+    """Say so when a word is no file, but nearly the name of a strategy."""
+    import difflib
+
+    from tidemill.strategy.backtest.setting import NAMED
+
+    if word.isidentifier() and not Path(word).exists() and difflib.get_close_matches(word, NAMED):
+        raise unknown("strategy", word, NAMED)
+
+
+def _of_project(
+    words: tuple[str, ...], columns: TableOptions, asked: Asked, options: Options, told: Told
+) -> Json:
+    from dataclasses import replace
+
+    from tidemill.faces.asking import of_project
+    from tidemill.project import CONFIG
+
+    if not (options.project / CONFIG).exists():
+        raise NotFound(
+            f"there is no project at {options.project.resolve()}, and no table was named.",
+            fix="name one: tidemill backtest TABLE --time COLUMN --label COLUMN; "
+            "or give a --project.",
+        )
+    if columns != UNSAID:
+        raise BadValue(
+            "there are options for a table, but no table.",
+            fix="name the table: tidemill backtest TABLE --time COLUMN --label COLUMN.",
+        )
+    with options.open() as mill:
+        ready = of_project(mill, replace(asked, strategies=(*words, *asked.strategies)))
+        if not options.json:
+            out = _err()
+            given = ready.given
+            kinds = ", ".join(f"{name} ({kind})" for name, kind in given.features) or "none"
+            rows = f"{given.title}: {len(given.history):,} records"
+            out.print(facts([("read", rows), ("task", given.task), ("features", kinds)]))
+            _show_plan(out, ready)
+        return ready.run(told)
+
+
+def _model(ready: Ready) -> str:
+    from tidemill.faces.report.standings import model
+
+    words = ready.setting.model
+    return model({"model": {"yours": words is None, "words": words or "your own training"}})
+
+
+def _show_plan(out: Console, ready: Ready) -> None:
+    names = ", ".join(one.name for one in ready.strategies)
+    out.print(facts([("replays", f"{names}, in steps of {ready.setting.step}")]))
+    out.print()
+
+
+def _err() -> Console:
+    return Console(stderr=True, markup=False, highlight=False, emoji=False)
+
+
+@contextmanager
+def _progress(options: Options) -> Generator[Told]:
+    """Show how far it is, on a terminal only."""
+    console = _err()
+    if not sys.stderr.isatty() or options.json:
+        yield lambda done, what: None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    shown = (BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
+    words = TextColumn("{task.description}")
+    with Progress(*shown, words, console=console, transient=True) as bar:
+        task = bar.add_task("begins", total=1.0)
+        yield lambda done, what: bar.update(task, completed=done, description=what)
+
+
+def _can_draw(html: Path | None) -> None:
+    """Say before anything long begins that the page could not be made."""
+    if html is None:
+        return
+    if not html.resolve().parent.is_dir():
+        raise BadValue(
+            f"--html {html}: there is no folder {html.parent}.", fix="make it, or give another."
+        )
+    try:
+        import altair  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    except ModuleNotFoundError:
+        raise MissingExtra(
+            "the page needs Altair, which is not installed.",
+            fix="pip install 'tidemill[report]', or leave --html out.",
+        ) from None
+
+
+def _write(html: Path, document: Json) -> None:
+    from tidemill.faces.report.page import page
+
+    html.write_text(page(document), encoding="utf-8")
+    note(f"wrote {html}")
+
+
+def _show(out: Console, document: Json) -> None:
+    from tidemill.faces.report.terminal import lines
+
+    for line in lines(document, width=max(out.width, _NARROWEST)):
+        out.print(line)
