@@ -18,9 +18,11 @@ from tidemill.adapters.stores.columns import History
 from tidemill.adapters.trainers.shared import Work
 from tidemill.core.ports import Job
 from tidemill.core.records import LABELS, MOMENT
-from tidemill.loop.datasets import All, Nothing
+from tidemill.loop.datasets import All, Latest, Nothing
 from tidemill.loop.offline import Unchecked
 from tidemill.strategy.backtest.answers import Steps
+from tidemill.loop.triggers import Once
+from tidemill.strategy.backtest.compare import compare
 from tidemill.strategy.backtest.run import Backtest
 from tidemill.strategy.backtest.setting import Given, Setting
 from tidemill.strategy.backtest.simulate import Run, simulate
@@ -275,3 +277,81 @@ def failing(key: Callable[[Any], bool], learn: Callable[..., Any]) -> Callable[.
     return train
 
 
+
+
+def shaky_too(dataset: Any, _previous: object) -> Line:
+    """Learn as ``shaky`` does, with other chance for the same seed."""
+    np.random.normal(size=7)  # noqa: NPY002 - moves on what follows
+    return shaky(dataset, None)
+
+
+class Rows(Open):
+    """A backtest whose rows can be compared afterwards, any with any."""
+
+    def _told(self, name: str, runs: list[Run], rows: Any) -> Any:
+        told = super()._told(name, runs, rows)
+        self.told = {**getattr(self, "told", {}), name: told}
+        return told
+
+
+KEPT = {"1": "7d", "4": "28d", "13": "91d", "all": None}
+"""For how many weeks a model is kept, and how often one retrains."""
+
+
+def against_itself(seed: int, kept: Sequence[str], *, weeks: int, per_week: int = 60) -> Any:
+    """Compare strategies with themselves under other seeds, in a world of its own.
+
+    Returns
+    -------
+    dict
+        For each time a model is kept, the estimate of a difference that is none.
+    """
+    history = turning(seed, weeks=weeks, per_week=per_week, turn=0.05)
+    asked = []
+    for name in kept:
+        every = KEPT[name]
+        trigger = Once() if every is None else Every(every)
+        for learner in (shaky, shaky_too):
+            asked.append(
+                strategy_of(f"{name} {learner.__name__}", training=learner, trigger=trigger)
+            )
+    ours = Rows(given_of(history), asked, setting_of(season="0s"))
+    ours.run()
+    return {
+        name: compare([ours.told[f"{name} shaky"]], ours.told[f"{name} shaky_too"], ours.terms)[0]
+        for name in kept
+    }
+
+
+def wide(
+    seed: int, *, weeks: int, per_week: int, turn: float = 0.0, noise: float = 2.0, width: int = 6
+) -> History:
+    """Make a world of more features than a small sample can tell apart."""
+    rng = np.random.default_rng([seed, 1])
+    at = spread(weeks, per_week, rng)
+    x = rng.normal(size=(width, at.size))
+    week = (at - at[0]) / micro(WEEK)
+    truth = x[0] * np.cos(turn * week) + x[1] * np.sin(turn * week)
+    label = (truth + noise * rng.normal(size=at.size) > 0).astype(float)
+    return history_of(at, {f"f_x{k}": x[k] for k in range(width)}, label, delay=micro(DAY))
+
+
+def null_world(seed: int, *, weeks: int = 9, per_week: int = 60, n: int = 100) -> Any:
+    """Backtest calendars where nothing changes and every model learns from as many rows."""
+    history = wide(seed, weeks=weeks, per_week=per_week, noise=1.0)
+    same = {"dataset": Latest(n)}
+    asked = [
+        strategy_of("never", trigger=Once(), **same),
+        *(strategy_of(f"{k} weeks", trigger=Every(f"{7 * k}d"), **same) for k in (1, 2, 4)),
+    ]
+    return tested(history, *asked, resample=True, season="0s")
+
+
+def growth_world(seed: int, *, turn: float, resample: bool = False) -> Any:
+    """Backtest on all labels so far, which grow; with a border that turns, or does not."""
+    history = wide(seed, weeks=9, per_week=120, turn=turn, noise=1.5, width=8)
+    asked = [strategy_of("never", trigger=Once()), strategy_of("weekly")]
+    start = START + timedelta(days=7)
+    return tested(
+        history, *asked, start=start, references=True, resample=resample, season="0s"
+    )

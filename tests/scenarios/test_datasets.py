@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from tidemill import AUC, AtLeast
 from tidemill.adapters.stores.delta import DeltaEvents
 from tidemill.core.as_of import as_of
 from tidemill.core.errors import Damaged
 from tidemill.core.records import TABLES
-from tidemill.loop.datasets import All, Manifest, Newest, rebuild
-from tidemill.strategy.forming import form_dataset
+from tidemill.core.rule import rule
+from tidemill.core.verdict import Decision
+from tidemill.loop.datasets import All, Manifest, New, Newest, difference, rebuild
+from tidemill.strategy.forming import form_dataset, past_of
+from tidemill.strategy.front import rollback
+from tidemill.strategy.standing import standing
 from tidemill.strategy.turn import Turn
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -22,6 +28,11 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 def manifest_of(mill, version):
     payload = mill.world.state.machine("release", version).payload
     return Manifest.from_bytes(mill.world.blobs.get("datasets", payload["dataset"]["blob"]))
+
+
+def turn_of(mill):
+    now = mill.clock.now()
+    return Turn(world=mill.world, strategy=mill.strategy, now=now, marks=mill.strategy.marks)
 
 
 def rebuilt(mill, version):
@@ -124,7 +135,7 @@ def test_a_manifest_that_was_changed_or_is_gone_is_named(four_weeks):
 
 def test_the_digest_of_a_dataset_does_not_hang_on_the_order_of_rows_in_storage(four_weeks):
     mill = four_weeks
-    turn = Turn(world=mill.world, strategy=mill.strategy, now=mill.clock.now(), marks=mill.strategy.marks)
+    turn = turn_of(mill)
     before = form_dataset(turn).digest
     events = mill.world.events
     for name in ("records", "labels", "chosen"):
@@ -213,3 +224,92 @@ def test_rows_to_test_on_were_learnt_from_neither_by_the_candidate_nor_by_the_ch
             assert ids.isdisjoint(r["record_id"] for r in rows if r["split"] == "train")
             looked += version != machine.id
     assert looked >= 2
+
+
+def test_how_a_dataset_differs_from_the_one_before_is_kept_and_stands_in_the_report(four_weeks):
+    mill = four_weeks
+    releases = mill.world.state.machines("release")
+    assert len(releases) >= 3
+    before = None
+    for machine in releases:
+        now = manifest_of(mill, machine.id)
+        told = machine.payload["dataset"]["difference"]
+        assert told == difference(before, now)
+        card = json.loads(mill.world.blobs.get("reports", machine.payload["report"]))
+        assert card["difference"] == told
+        assert "difference" not in card["dataset"]
+        before = now
+    assert told["kept"] > 0
+    assert told["added"] > 0
+
+
+def triggered(mill, version):
+    payload = mill.world.state.machine("release", version).payload
+    return datetime.fromisoformat(payload["triggered_at"])
+
+
+def test_what_a_refused_candidate_learnt_comes_again_and_a_rollback_brings_back_the_past(
+    four_weeks, week, small
+):
+    assert past_of(turn_of(small())).champion_triggered is None
+    mill = four_weeks
+    champion = mill.world.state.front().version
+    mill.with_strategy(dataset=New(delay="8d"), offline=[AtLeast(AUC(), 0.9999)])
+    for number in (4, 5):
+        records, labels = week(number, n=150)
+        mill.clock.move_to(START + timedelta(days=7 * (number + 1)))
+        mill.records(records, available_at="at")
+        mill.labels(labels, happened_at="done", available_at="done")
+        mill.run()
+    *_, refused, last = mill.world.state.machines("release")
+    assert refused.state == "refused"
+    assert mill.world.state.front().version == champion
+    assert past_of(turn_of(mill)).champion_triggered == triggered(mill, champion)
+    assert past_of(turn_of(mill)).last_triggered == triggered(mill, last.id)
+    one, two = (set(manifest_of(mill, m.id).rows["record_id"].to_pylist()) for m in (refused, last))
+    assert one
+    assert one < two
+    rollback(mill.world, who="ana")
+    before = mill.world.state.front().version
+    assert before not in (champion, None)
+    assert past_of(turn_of(mill)).champion_triggered == triggered(mill, before)
+
+
+@rule
+class Changed:
+    """Fires once a week and says that data changed three days ago."""
+
+    wants = ()
+
+    def __call__(self, facts, /):
+        last = facts.last_triggered
+        fire = last is None or facts.now - last >= timedelta(days=7)
+        return Decision(fire=fire, why="so", change=facts.now - timedelta(days=3))
+
+    @classmethod
+    def examples(cls):
+        yield cls()
+
+
+def test_each_release_keeps_the_change_that_its_trigger_saw(four_weeks, week):
+    mill = four_weeks
+    assert all(m.payload["change"] is None for m in mill.world.state.machines("release"))
+    first = len(mill.world.state.machines("release"))
+    mill.with_strategy(trigger=Changed())
+    records, labels = week(4)
+    mill.clock.move_to(START + timedelta(days=35))
+    mill.records(records, available_at="at")
+    mill.labels(labels, happened_at="done", available_at="done")
+    mill.run()
+    machine = mill.world.state.machines("release")[first]
+    at = datetime.fromisoformat(machine.payload["triggered_at"])
+    assert datetime.fromisoformat(machine.payload["change"]) == at - timedelta(days=3)
+    assert past_of(turn_of(mill)).last_change == at - timedelta(days=3)
+    spans = [*(_since_final(mill, m) for m in mill.world.state.machines("release")[:first]), 3 * 86_400]  # fmt: skip
+    assert standing(mill.world, mill.strategy)["to_decide"] == pytest.approx(np.median(spans))
+
+
+def _since_final(mill, machine):
+    last = max(manifest_of(mill, machine.id).rows["predicted_at"].to_pylist())
+    at = datetime.fromisoformat(machine.payload["triggered_at"])
+    return max(0.0, (at - last - timedelta(days=1)).total_seconds())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidemill.core.costs import Costs
-from tidemill.core.durations import duration
+from tidemill.core.durations import duration, words
 from tidemill.core.errors import BadInput, BadValue
 from tidemill.core.ports import Json
 from tidemill.core.rules import DatasetRule
@@ -274,12 +274,23 @@ def _free(name: str, taken: set[str]) -> str:
 def _warned(given: Given, strategies: Iterable[Strategy], step: str) -> Given:
     """Say which strategies cannot be as often due as they say."""
     late = [
-        f"{one.name} is due every {one.trigger.period}, but here a mill turns every {step} only: "
-        f"give a shorter --step to tell them apart."
+        f"{one.name} is due every {one.trigger.period}, but a mill that turns every {step} "
+        f"retrains it every {_next(one.trigger.period, step)}: a shorter step would tell."
         for one in strategies
-        if isinstance(one.trigger, Every) and duration(one.trigger.period) < duration(step)
+        if isinstance(one.trigger, Every) and duration(one.trigger.period) % duration(step)
     ]
     return replace(given, warnings=(*given.warnings, *late))
+
+
+def _next(period: str, step: str) -> str:
+    """Return after how long a turn comes at which it is due.
+
+    Examples
+    --------
+    >>> _next("91d", "28d")
+    '112d'
+    """
+    return words(-(-duration(period) // duration(step)) * duration(step))
 
 
 def _as_understood(given: Given, strategy: Strategy) -> Understood:

@@ -53,15 +53,15 @@ def metric_of(name: str, task: str) -> Metric:
     >>> metric_of("auc", "regression")
     Traceback (most recent call last):
     ...
-    tidemill.core.errors.BadValue: auc cannot score a regression. Fix: choose mae or mse.
+    tidemill.core.errors.BadValue: auc cannot score the task 'regression'. Fix: choose mae or mse.
     """
     if name not in METRICS:
         raise unknown("metric", name, METRICS)
     made, tasks = METRICS[name]
     if task not in tasks:
-        fit = " or ".join(n for n, (_, those) in METRICS.items() if task in those)
-        article = "a " if task == "regression" else ""
-        raise BadValue(f"{name} cannot score {article}{task}.", fix=f"choose {fit}.")
+        fit = [n for n, (_, those) in METRICS.items() if task in those]
+        listed = " or ".join(filter(None, (", ".join(fit[:-1]), fit[-1])))
+        raise BadValue(f"{name} cannot score the task {task!r}.", fix=f"choose {listed}.")
     return made()
 
 
@@ -121,7 +121,11 @@ def model_of(text: str, *, folder: Path) -> Any:
     found: Any = module
     for part in name.split("."):
         if not hasattr(found, part):
-            public = [n for n in vars(module) if not n.startswith("_")]
+            public = [
+                n
+                for n, value in vars(module).items()
+                if not n.startswith("_") and not isinstance(value, types.ModuleType)
+            ]
             raise unknown(f"name in {home}", part, public)
         found = getattr(found, part)
     return _training(found, text)

@@ -111,12 +111,17 @@ def _labels(groups: NDArray[Any], rows: NDArray[np.bool_]) -> NDArray[np.int64]:
             f"groups have shape {known.shape}, weights {rows.shape}.", fix="pass one per row."
         )
     with_weight = known[rows]
-    missing = (v is None or v != v for v in with_weight.flat)  # noqa: PLR0124 - NaN is not itself
-    if known.dtype.kind in "OfMm" and any(missing):
+    if _any_missing(with_weight):
         raise BadInput("a row has no group.", fix="give every row a day, or weight 0.")
     labels = np.full(rows.shape, -1, dtype=np.int64)
     labels[rows] = np.unique(with_weight, return_inverse=True)[1]
     return labels
+
+
+def _any_missing(values: NDArray[Any]) -> bool:
+    if values.dtype.kind == "O":
+        return any(v is None or v != v for v in values.flat)  # noqa: PLR0124 - NaN is not itself
+    return values.dtype.kind in "fMm" and bool((values != values).any())  # noqa: PLR0124 - as above
 
 
 def _standard_error(left_out: NDArray[np.float64]) -> float:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tidemill.core.durations import duration
@@ -239,10 +240,21 @@ def _answers_digest(said: pa.Table) -> str:
     """Name a model by what it answers on its test, to nine digits: bytes may differ."""
     digest = hashlib.sha256()
     for name in sorted(said.column_names):
-        values = said[name].to_pylist()
-        words = (f"{v:.9g}" if isinstance(v, float) else str(v) for v in values)
-        digest.update("\x1f".join([name, *words]).encode())
+        digest.update(name.encode())
+        if pa.types.is_floating(said[name].type):
+            digest.update(_nine_digits(said[name].to_numpy()).tobytes())
+        else:
+            digest.update("\x1f".join(map(str, said[name].to_pylist())).encode())
     return digest.hexdigest()[:16]
+
+
+def _nine_digits(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Round to nine significant digits; what is no number stays what it is."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        size = 10.0 ** (8 - np.floor(np.log10(np.abs(values))))
+        rounded = np.rint(values * size) / size
+    plain = (values == 0) | ~np.isfinite(values) | ~np.isfinite(rounded)
+    return np.where(np.isnan(values), np.nan, np.where(plain, values, rounded)) + 0.0
 
 
 def _approved(turn: Turn, m: Machine, step: Step) -> Json:

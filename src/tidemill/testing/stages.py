@@ -144,9 +144,7 @@ def _call_dataset(rule: Any, table: pa.Table, engine: Engine | None) -> Any:
     said = rule(rows, Past(now=data.NOW))
     if not getattr(rule, "remembers", True):
         last = data.NOW - timedelta(days=3)
-        past = Past(
-            now=data.NOW, last_triggered=last, champion_triggered=last, last_change=last
-        )
+        past = Past(now=data.NOW, last_triggered=last, champion_triggered=last, last_change=last)
         assert said.equals(rule(rows, past)), "it says it does not look at the past, but does"
     return said
 

@@ -202,7 +202,10 @@ def test_new_takes_each_row_once_when_labels_are_final_after_the_delay(reservoir
             pc.less_equal(reservoir["predicted_at"], pa.scalar(now - delay, MOMENT))
         )
 
-    first, second = formed(All(), final(then)), formed(rule, final(data.NOW), champion_triggered=then)
+    first, second = (
+        formed(All(), final(then)),
+        formed(rule, final(data.NOW), champion_triggered=then),
+    )
     assert sorted(ids(first) + ids(second)) == ids(final(data.NOW))
     assert len(second) == 21
 

@@ -20,7 +20,7 @@ from tidemill.measures import Accuracy
 from tidemill.testing import data
 
 ENGINE = DuckDBEngine()
-HOLDOUT = Newest(share=0.5, at_least=10, days=6)
+HOLDOUT = Newest(share=0.3, at_least=10, days=6)
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +83,7 @@ def test_a_gate_under_fading_measures_the_population_as_it_is(reservoir):
 def test_a_sample_that_leans_is_tested_as_one_that_does_not(reservoir, rule, same):
     (leaning, tested), (level, kept) = (parts(manifest(r, reservoir)) for r in (rule, same))
     assert tested == kept
+    assert len(kept) >= 10
     given = dict(zip(reservoir["record_id"].to_pylist(), reservoir["weight"].to_pylist(), strict=True))  # fmt: skip
     assert leaning == pytest.approx({k: given[k] for k in leaning})
     assert leaning.keys() == level.keys()

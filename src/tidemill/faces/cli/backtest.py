@@ -58,12 +58,12 @@ def backtest(
             f"a backtest takes one table, not {', '.join(paths)}.",
             fix="quote a pattern such as 'logs/*.parquet'; name strategies with --strategies.",
         )
-    ready = _of_table(tables[0], columns, asked, options) if tables else None
-    with _progress(options) as told:
-        if ready is not None:
+    if tables:
+        ready = _of_table(tables[0], columns, asked, options)
+        with _progress(options) as told:
             document = ready.run(told)
-        else:
-            document = _of_project(paths, columns, asked, options, told)
+    else:
+        document = _of_project(paths, columns, asked, options)
     if html is not None:
         _write(html, document)
     answer(document, options, lambda out: _show(out, document))
@@ -105,7 +105,7 @@ def _perhaps_a_strategy(word: str) -> None:
 
 
 def _of_project(
-    words: tuple[str, ...], columns: TableOptions, asked: Asked, options: Options, told: Told
+    words: tuple[str, ...], columns: TableOptions, asked: Asked, options: Options
 ) -> Json:
     from dataclasses import replace
 
@@ -132,7 +132,8 @@ def _of_project(
             rows = f"{given.title}: {len(given.history):,} records"
             out.print(facts([("read", rows), ("task", given.task), ("features", kinds)]))
             _show_plan(out, ready)
-        return ready.run(told)
+        with _progress(options) as told:
+            return ready.run(told)
 
 
 def _model(ready: Ready) -> str:
@@ -152,12 +153,16 @@ def _err() -> Console:
     return Console(stderr=True, markup=False, highlight=False, emoji=False)
 
 
+def _untold(_done: float, _what: str) -> None:
+    """Nobody watches."""
+
+
 @contextmanager
 def _progress(options: Options) -> Generator[Told]:
     """Show how far it is, on a terminal only."""
     console = _err()
     if not sys.stderr.isatty() or options.json:
-        yield lambda done, what: None
+        yield _untold
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -177,7 +182,7 @@ def _can_draw(html: Path | None) -> None:
             f"--html {html}: there is no folder {html.parent}.", fix="make it, or give another."
         )
     try:
-        import altair  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        import altair as alt  # noqa: F401  # pyright: ignore[reportUnusedImport]
     except ModuleNotFoundError:
         raise MissingExtra(
             "the page needs Altair, which is not installed.",

@@ -15,11 +15,13 @@ from tidemill.faces.cli.options import USUAL, Options
 from tidemill.faces.cli.printing import answer, at, count, facts, table
 from tidemill.faces.cli.sides import aged, change_json, find_side, show_diff
 from tidemill.faces.cli.standing import interval
+from tidemill.faces.cli.tuning import tune
 
 if TYPE_CHECKING:
     from tidemill.project import Mill
 
-app = App(name="strategy", help="The rules of every stage: show, log, diff, check.")
+app = App(name="strategy", help="The rules of every stage: show, log, diff, check, tune.")
+app.command(tune)
 
 _REST = ("signing", "deadline", "online", "window", "metrics", "cohorts", "projections", "costs")
 

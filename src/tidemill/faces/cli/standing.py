@@ -107,7 +107,7 @@ def _show_standing(out: Console, found: Json) -> None:
     rows: list[tuple[str, object]] = [
         ("in front", model),
         ("last retrain", _ago(found["since_retrain"])),
-        ("to decide", _of(found["to_decide"], "from a change, or labels being final, to a retrain")),
+        ("to decide", _of(found["to_decide"], "from a change or final labels to a retrain")),
         ("to live", _of(found["to_live"], "from there to users")),
         ("labels", spent[0]),
         ("training", spent[1]),

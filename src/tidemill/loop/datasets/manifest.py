@@ -62,7 +62,10 @@ class Manifest:
     @cached_property
     def _bytes(self) -> bytes:
         sink = io.BytesIO()
-        pq.write_table(self.rows.select(_COLUMNS), sink, compression="zstd")
+        # A dictionary helps only where values repeat; ids and hashes never do.
+        repeats = ["source_kind", "split"]
+        rows = self.rows.select(_COLUMNS)
+        pq.write_table(rows, sink, compression="zstd", use_dictionary=repeats)
         return sink.getvalue()
 
     @classmethod

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from tidemill.strategy.backtest.told import Floats, Told, shares
 
 _DAY = 86_400.0
 YEAR = 365.25
+MOST_GROUPS = 5_000
 
 
 class Better(StrEnum):
@@ -69,6 +71,10 @@ class Terms:
     days: float
     """Length of the scored steps that are settled."""
 
+    @cached_property
+    def units(self) -> Units:
+        return units_of(self)
+
     @property
     def weight(self) -> Floats:
         return np.where(self.settled, self.rows.weight, 0.0)
@@ -116,36 +122,47 @@ def _effects(
     share: Floats,
     terms: Terms,
 ) -> Floats:
-    scorer, moves = terms.rows.scorer, np.zeros(len(units_of(terms)))
-    number = unit_numbers(terms)
+    scorer, units = terms.rows.scorer, terms.units
+    moves = np.zeros(units.groups)
     for i, k in enumerate(terms.rows.scored):
         if not share[i] or mine[i] == theirs[i]:
             continue
         for by, sign in ((mine[i], terms.sign), (theirs[i], -terms.sign)):
             unit, effect = scorer.effects(k, by)
-            np.add.at(moves, number[unit], sign * share[i] * effect)
+            np.add.at(moves, units.group[unit], sign * share[i] * effect)
     return moves
 
 
-def units_of(terms: Terms) -> npt.NDArray[np.int64]:
-    """Return the units that have a label in a step that counts."""
+@dataclass(frozen=True)
+class Units:
+    """The units that have a label in a step that counts, in groups.
+
+    Units are put into at most five thousand groups, whose sums are as independent as the units
+    are and spread as much; so an interval takes no more memory for more records.
+    """
+
+    group: npt.NDArray[np.int64]
+    """For each unit of the history, its group."""
+    groups: int
+    count: int
+
+
+def units_of(terms: Terms) -> Units:
+    """Return the units that count, in groups."""
     scorer, known = terms.rows.scorer, np.zeros(terms.rows.scorer.units, dtype=bool)
     for i, k in enumerate(terms.rows.scored):
         if terms.settled[i]:
             known[scorer.unit[scorer.truth(k).place]] = True
-    return np.flatnonzero(known)
-
-
-def unit_numbers(terms: Terms) -> npt.NDArray[np.int64]:
-    """Number the units that count from 0."""
-    number = np.zeros(terms.rows.scorer.units, np.int64)
-    found = units_of(terms)
-    number[found] = np.arange(len(found))
-    return number
+    found = np.flatnonzero(known)
+    groups = min(MOST_GROUPS, len(found))
+    group = np.zeros(len(known), np.int64)
+    group[found] = np.arange(len(found)) % max(1, groups)
+    return Units(group, groups, len(found))
 
 
 def _compared(a: Told, b: Told, part: _Difference, limit: float, terms: Terms) -> Comparison:
     found = this_history(part.effects, part.seeds, deterministic=terms.deterministic)
+    found = replace(found, n=terms.units.count)
     series = np.where(terms.settled, terms.sign * (a.mean - b.mean), np.nan)
     periods, why = like_these(
         series,
@@ -178,15 +195,15 @@ def _money(a: Told, b: Told, terms: Terms) -> Estimate | None:
     """Estimate what having ``a`` instead of ``b`` is worth, a year; all costs counted."""
     scorer = terms.rows.scorer
     count = max(len(a.by), len(b.by))
-    units, number = units_of(terms), unit_numbers(terms)
-    effects, seeds = np.zeros((count, len(units))), np.zeros(count)
+    units = terms.units
+    effects, seeds = np.zeros((count, units.groups)), np.zeros(count)
     for r in range(count):
         for row, sign in ((a, -1.0), (b, 1.0)):
             by = row.by[r % len(row.by)]
             for i, k in enumerate(terms.rows.scored):
                 if terms.settled[i]:
                     unit, cost = scorer.error_effects(k, by[i])
-                    np.add.at(effects[r], number[unit], sign * cost)
+                    np.add.at(effects[r], units.group[unit], sign * cost)
         seeds[r] = effects[r].sum()
         effects[r] -= effects[r].mean()
     found = this_history(effects, seeds, deterministic=terms.deterministic)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -15,7 +16,7 @@ from tidemill.measures import Metric
 from tidemill.strategy.backtest.compare import Better, Comparison, Terms, compare, effort_price
 from tidemill.strategy.backtest.setting import Given, Setting
 from tidemill.strategy.backtest.told import Told, overall, plain, shares
-from tidemill.strategy.backtest.validity import conclusion, validity
+from tidemill.strategy.backtest.validity import conclusion, figure, validity
 
 SCHEMA = "tidemill.backtest/1"
 NAMES = {
@@ -86,7 +87,7 @@ def report(
         "strategies": [_strategy(row, best, row.name in front, terms) for row in everyone],
         "comparisons": [_comparison(c, name, terms) for c in found],
         "hindsight": _hindsight(hindsight, terms),
-        "validity": validity(given, found, terms),
+        "validity": validity(given, found, everyone, name, terms),
         "conclusion": conclusion(found, everyone, freshness, name, terms),
         "effort": effort,
     }
@@ -168,8 +169,20 @@ def _strategy(row: Told, best: Told | None, on_front: bool, terms: Terms) -> Jso
             {"at": one.triggered_at, "why": one.why, "fired": True, "became": one.became}
             for one in (row.lives[0] if row.lives else [])
         ],
-        "notes": row.notes,
+        "notes": [*row.notes, *_rhythm(row, terms)],
     }
+
+
+def _rhythm(row: Told, terms: Terms) -> list[str]:
+    """Say when a trigger decided nothing: it never fired, or always did."""
+    if row.kind != "asked" or row.words.startswith(("retrain once", "retrain every")):
+        return []
+    turns = len(terms.rows.steps.moments) - 1
+    if row.retrains == 1:
+        return ["its trigger never fired: the first model was in front to the end"]
+    if row.retrains >= turns:
+        return ["its trigger fired at every turn"]
+    return []
 
 
 def ledger(row: Told, terms: Terms) -> Json | None:
@@ -247,19 +260,20 @@ def _comparison(c: Comparison, metric: str, terms: Terms) -> Json:
 def compared(c: Comparison, metric: str) -> str:
     """Say a comparison in words."""
     d = c.this_history
-    span = f"{abs(d.value):.4f} {metric}"
+    span = f"{figure(abs(d.value))} {metric}"
     low, high = sorted((abs(d.low), abs(d.high)))
+    ends = f"[{figure(low)}, {figure(high)}]"
     if c.verdict == Better.SAME:
         return f"{c.name} did the same as {c.against}"
     if c.verdict == Better.BETTER:
-        return f"{c.name} beats {c.against} by {span} [{low:.4f}, {high:.4f}]"
+        return f"{c.name} beats {c.against} by {span} {ends}"
     if c.verdict == Better.WORSE:
-        return f"{c.name} is worse than {c.against} by {span} [{low:.4f}, {high:.4f}]"
+        return f"{c.name} is worse than {c.against} by {span} {ends}"
     if not d.known:
         return f"NO_VERDICT on {c.name} against {c.against}: too little to tell"
     return (
-        f"NO_VERDICT on {c.name} against {c.against}: {d.value:+.4f} {metric} "
-        f"[{d.low:+.4f}, {d.high:+.4f}]"
+        f"NO_VERDICT on {c.name} against {c.against}: {figure(d.value, '+')} {metric} "
+        f"[{figure(d.low, '+')}, {figure(d.high, '+')}]"
     )
 
 
@@ -294,4 +308,12 @@ def _freshness(rows: Sequence[Told], baseline: Told, terms: Terms) -> Comparison
     never = [row for row in rows if row.words.startswith("retrain once")]
     if not fresh or not never:
         return None
-    return compare(fresh, never[0], terms)[0]
+    first, luck = never[0], fresh[0].luck
+    if luck is not None:
+        # A model that was trained once may just have had bad luck with its rows. What one draw
+        # of them is worth, and that the mean of the draws is not known, is in the factor.
+        count = len(luck)
+        values = first.mean + luck * math.sqrt(count + 1)
+        first = replace(first, by=[first.by[0]] * count, values=values)
+        terms = replace(terms, deterministic=False)
+    return compare(fresh, first, terms)[0]

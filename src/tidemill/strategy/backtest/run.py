@@ -17,6 +17,7 @@ from tidemill.core.ports import Json
 from tidemill.core.rules import Trigger
 from tidemill.loop.datasets import Latest, Nothing
 from tidemill.loop.offline import Unchecked
+from tidemill.loop.training.resampled import Resampled
 from tidemill.loop.triggers import Every, Once
 from tidemill.strategy.backtest.answers import Steps
 from tidemill.strategy.backtest.compare import Terms
@@ -26,7 +27,7 @@ from tidemill.strategy.backtest.rows import Rows, halves
 from tidemill.strategy.backtest.score import Scorer, Truth
 from tidemill.strategy.backtest.setting import Given, Setting, metric_for, moments_of
 from tidemill.strategy.backtest.simulate import Run, lived, simulate
-from tidemill.strategy.backtest.told import Told
+from tidemill.strategy.backtest.told import Floats, Told
 from tidemill.strategy.backtest.worlds import Bench
 from tidemill.strategy.strategy import Strategy
 
@@ -67,7 +68,12 @@ class Backtest:
         self.latency = duration(setting.latency)
         self.work = Work(workers=setting.workers, cache=setting.cache)
         self.bench = Bench(
-            given.history, self.steps, self.work, latency=self.latency, salt="backtest"
+            given.history,
+            self.steps,
+            self.work,
+            latency=self.latency,
+            salt="backtest",
+            resample=setting.resample,
         )
         self.deterministic = True
         self._done = 0.0
@@ -132,6 +138,9 @@ class Backtest:
 
     def _seeds(self) -> list[int]:
         """Return the seeds to replay with: one, when training falls out the same each time."""
+        if self.setting.resample:
+            self.deterministic = False
+            return list(range(self.setting.seeds))
         training = {s.marks.rules["training"]: s for s in self.asked}
         self.deterministic = all(self._same_twice(s) for s in training.values())
         return [0] if self.deterministic else list(range(self.setting.seeds))
@@ -198,7 +207,7 @@ class Backtest:
             settled=settled,
             sign=1.0 if self.metric.higher_is_better else -1.0,
             deterministic=self.deterministic,
-            resampled=False,
+            resampled=self.setting.resample,
             step=step,
             delay=max(final, self.given.delay),
             season=duration(self.setting.season),
@@ -312,7 +321,18 @@ class Backtest:
         self._drive(runs, "tells freshness from more data", 0.95)
         told = rows.of_runs(fresh.name, "reference", runs, self.places)
         told.matched = {"to": NEVER, "what": "rows"}
+        told.luck = self._luck(rows)
         return [told]
+
+    def _luck(self, rows: Rows) -> Floats:
+        """Return how far the first model's values move when it learns from rows drawn anew."""
+        once = replace(self.base, trigger=Once(), name="never, other rows")
+        trainings = [Resampled(once.training, k) for k in range(max(2, self.setting.seeds))]
+        runs = [self.bench.run(once.name, replace(once, training=t)) for t in trainings]
+        first = self.steps.moments[0]
+        simulate(runs, [first, first + self.latency] if self.latency else [first])
+        values = rows.of_runs(once.name, "reference", runs, self.places).values
+        return values - values.mean(axis=0)
 
     def _effort(self, started: float, runs: dict[str, list[Run]]) -> Json:
         spent = {kind: (one.jobs, one.seconds) for kind, one in self.work.spent.items()}

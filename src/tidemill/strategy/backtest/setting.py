@@ -69,6 +69,9 @@ class Setting:
         How long it takes until things repeat; ``"0s"`` when they do not.
     seeds
         How many times a strategy is replayed when training falls out differently each time.
+    resample
+        Whether each seed also draws the rows it trains on anew, so that limits allow for the
+        luck of the rows: what never retrains may just have had a bad first sample.
     workers
         Processes that fit and predict side by side.
     cache
@@ -84,6 +87,7 @@ class Setting:
     latency: str = "1h"
     season: str = "7d"
     seeds: int = 5
+    resample: bool = False
     workers: int = 1
     cache: Path | None = None
     costs: Costs | None = None

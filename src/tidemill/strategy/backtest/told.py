@@ -48,6 +48,9 @@ class Told:
     """Price of the errors of each scored step, mean over seeds; None without prices."""
     longest: float = 0.0
     """How long its longest-lived model was in front, in days."""
+    luck: Floats | None = None
+    """How far a first model's values were from their mean, had it learnt from rows drawn anew;
+    shape (draws, steps). Only for the row that tells freshness from more data."""
     notes: list[str] = field(default_factory=list)
 
     @property

@@ -89,7 +89,7 @@ def calendars(
 def least(made: Sequence[Calendar]) -> Calendar:
     """Return the calendar that costs least in the long run; of equal ones the rarest."""
     rates = [c.rate for c in made]
-    slack = 1e-9 * max(abs(min(rates)), max(map(abs, rates)))
+    slack = 1e-9 * max(map(abs, rates))
     return [c for c in made if c.rate <= min(rates) + slack][-1]
 
 

@@ -51,10 +51,12 @@ def limits(gains: Sequence[Gain], confidence: float) -> list[float]:
 
 
 def net(one: Replayed, part: Part) -> float:
-    """Return how good a strategy was on a part, higher is better: minus its cost a year, or
-    the metric, minus it where lower is better.
-    """
-    series = performance(one, part)
+    """Return how good a strategy was on a part; higher is better."""
+    return net_of(performance(one, part), part)
+
+
+def net_of(series: Floats, part: Part) -> float:
+    """Return the net worth of a performance by step: minus the cost a year, or the metric."""
     if part.priced:
         return float(series.sum()) * YEAR / part.days
     return overall(series, part.weight)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -183,13 +183,13 @@ class Part:
             Let each seed draw the training rows anew.
         """
         runs = [[self._run(s, seed, resampled) for seed in seeds] for s in strategies]
-        simulate([run for each in runs for run in each], self.steps.moments[:-1])
+        simulate([run for each in runs for run in each], self._turns)
         return [self._replayed(s, each) for s, each in zip(strategies, runs, strict=True)]
 
     def drive(self, strategy: Strategy, seeds: Sequence[int]) -> list[Run]:
         """Replay one strategy and return its runs."""
         runs = [self._run(strategy, seed, resampled=False) for seed in seeds]
-        simulate(runs, self.steps.moments[:-1])
+        simulate(runs, self._turns)
         return runs
 
     def deterministic(self, strategy: Strategy) -> bool:
@@ -202,6 +202,13 @@ class Part:
             return True
         said = [self.bench.answers.of(str(model), 0) for model in models]
         return bool(said[0].equals(said[1]))
+
+    @property
+    def _turns(self) -> list[datetime]:
+        """When every mill turns; at last when what began with the last step is done."""
+        *before, last, end = self.steps.moments
+        landed = last + self.latency
+        return [*before, last, *([landed] if last < landed < end else [])]
 
     def _run(self, strategy: Strategy, seed: int, resampled: bool) -> Run:  # noqa: FBT001 - inside
         own = replace(strategy, signing="auto")

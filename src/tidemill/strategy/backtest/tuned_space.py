@@ -18,7 +18,10 @@ from tidemill.measures import Metric
 from tidemill.strategy.strategy import Strategy
 
 Space = Mapping[str, Sequence[Any]]
-"""For each path, such as ``trigger.period``, the values to try, in their order."""
+"""For each path, such as ``trigger.period``, the values to try, in their order.
+
+The name of a class in a path, as in ``trigger.Cusum.threshold``, means that of such a rule only.
+"""
 
 TRIGGER = "trigger"
 STAGES = ("trigger", "dataset")
@@ -93,14 +96,13 @@ def usual_space(
     every = [strategy.trigger, *(c for c in choices if type(c) not in own)]
     if len(every) > 1:
         space[TRIGGER] = every
-    for stage, rules, most in (
-        ("trigger", every, span / 2),
-        ("dataset", [strategy.dataset], span),
-    ):
-        for one in rules:
-            for path, values in _fields(stage, one, step, most, rows):
-                known = space.setdefault(path, [])
-                known += [v for v in values if v not in known]
+    tuned = {type(t): dict(_fields("", t, step, span / 2, rows)) for t in every}
+    several = sum(map(bool, tuned.values())) > 1
+    for kind, fields in tuned.items():
+        # What is called alike need not mean alike: each trigger has its own values.
+        stage = f"trigger.{kind.__name__}" if several else "trigger"
+        space |= {f"{stage}{name}": values for name, values in fields.items()}
+    space |= _fields("dataset", strategy.dataset, step, span, rows)
     space = {path: values for path, values in space.items() if len(values) > 1}
     if not space:
         raise BadValue(
@@ -209,8 +211,17 @@ def applied(strategy: Strategy, tried: Mapping[str, Any]) -> Strategy:
 
 
 def changed(value: Any, path: str, to: Any) -> Any:
-    """Return a value in which one field, or one within it, is another."""
+    """Return a value in which one field, or one within it, is another.
+
+    Examples
+    --------
+    >>> from tidemill import Every
+    >>> changed(Every("7d"), "Every.period", "14d")
+    Every(period='14d')
+    """
     name, _, rest = path.partition(".")
+    if name == type(value).__name__:
+        return changed(value, rest, to)
     held = value[int(name)] if isinstance(value, tuple) else getattr(value, name)
     new = changed(held, rest, to) if rest else to
     if isinstance(value, tuple):
@@ -221,6 +232,8 @@ def changed(value: Any, path: str, to: Any) -> Any:
 def _leads(value: Any, path: str) -> bool:
     """Tell whether a path leads somewhere."""
     for name in path.split("."):
+        if name == type(value).__name__:
+            continue
         if isinstance(value, tuple):
             if not name.isdigit() or int(name) >= len(value):
                 return False

@@ -14,12 +14,28 @@ from tidemill.strategy.backtest.told import Told, overall
 _DAY = 86_400.0
 
 
-def validity(given: Given, found: Sequence[Comparison], terms: Terms) -> list[Json]:
+def figure(value: float, sign: str = "") -> str:
+    """Write a value of a metric, or a difference, with the figures that matter.
+
+    Examples
+    --------
+    >>> figure(0.03483), figure(46.3862, "+"), figure(1234.5)
+    ('0.0348', '+46.39', '1,234')
+    """
+    size = abs(value)
+    digits = 4 if size < 1 else 3 if size < 10 else 2 if size < 1000 else 0  # noqa: PLR2004 - sizes
+    return f"{value:{sign},.{digits}f}"
+
+
+def validity(
+    given: Given, found: Sequence[Comparison], rows: Sequence[Told], metric: str, terms: Terms
+) -> list[Json]:
     """Answer what a careful reader asks first."""
     return [
         _depends(given),
         _support(given, terms),
         _settled(terms),
+        _scored(rows, metric, terms),
         _episodes(found, terms),
         _training(terms),
     ]
@@ -59,6 +75,26 @@ def _settled(terms: Terms) -> Json:
     return _asked(question, "no", why)
 
 
+def _scored(rows: Sequence[Told], metric: str, terms: Terms) -> Json:
+    """Tell steps in which there are labels, but nobody could be scored by them."""
+    question = "Can each step be scored?"
+    there = np.array([len(terms.rows.scorer.truth(k)) > 0 for k in terms.rows.scored], dtype=bool)
+    known = np.any([np.isfinite(row.mean) for row in rows], axis=0)
+    empty, unscored = int((~there).sum()), int((there & ~known).sum())
+    steps = len(there)
+    why = []
+    if empty:
+        why.append(f"{empty} of {steps} steps have no label.")
+    if unscored:
+        why.append(
+            f"{unscored} of {steps} steps have labels but no {metric}: no model was in front, or "
+            f"all labels of the step are of one class."
+        )
+    if not why:
+        return _asked(question, "yes", f"Each of {steps} steps has a value of {metric}.")
+    return _asked(question, "no", f"{' '.join(why)} They do not count.")
+
+
 def _episodes(found: Sequence[Comparison], terms: Terms) -> Json:
     question = "How many independent episodes does the history hold?"
     longest = max(
@@ -96,18 +132,23 @@ def conclusion(
     terms: Terms,
 ) -> list[str]:
     """Say what follows, the most important first."""
+    if not any(np.isfinite(overall(row.mean, terms.weight)) for row in rows):
+        return ["Nothing could be scored: see the notes of each strategy, and the steps."]
     said = [_headline(found, metric, terms)]
     said += [_money(c) for c in _best(found) if c.money is not None]
     said += _growth(found, freshness, metric)
     unsure = [c.name for c in found if c.verdict == Better.NO_VERDICT]
     if unsure and len(unsure) < len(found):
         said.append(f"NO_VERDICT on {', '.join(unsure)}: the interval holds zero.")
+    worse = [c.name for c in found if c.verdict == Better.WORSE]
+    if worse and len(worse) < len(found):
+        said.append(f"Worse than {found[0].against}: {', '.join(worse)}.")
     said += _chance(found, rows, metric, terms)
     future = [c for c in _best(found) if np.isfinite(c.periods.low)]
     for c in future:
         said.append(
-            f"In periods like these, {c.name} would gain {c.periods.value:+.4f} {metric} "
-            f"[{c.periods.low:+.4f}, {c.periods.high:+.4f}]."
+            f"In periods like these, {c.name} would gain {figure(c.periods.value, '+')} {metric} "
+            f"[{figure(c.periods.low, '+')}, {figure(c.periods.high, '+')}]."
         )
     if not future and _best(found):
         said.append(f"No claim about the future: {_best(found)[0].periods_why}.")
@@ -128,8 +169,8 @@ def _headline(found: Sequence[Comparison], metric: str, terms: Terms) -> str:
         c, d = best[0], best[0].this_history
         who = "leaving the first model alone" if c.against == "never" else c.against
         return (
-            f"{c.name} beats {who} by {d.value:.4f} {metric} "
-            f"[{d.low:.4f}, {d.high:.4f}] on this history."
+            f"{c.name} beats {who} by {figure(d.value)} {metric} "
+            f"[{figure(d.low)}, {figure(d.high)}] on this history."
         )
     worse = [c for c in found if c.verdict == Better.WORSE]
     same = [c for c in found if c.verdict == Better.SAME]
@@ -150,7 +191,8 @@ def _widest(found: Sequence[Comparison], metric: str) -> str:
         return "there is too little to tell"
     top = max(known, key=lambda c: c.this_history.value)
     d = top.this_history
-    return f"the best, {top.name}, gains {d.value:+.4f} {metric} [{d.low:+.4f}, {d.high:+.4f}]"
+    ends = f"[{figure(d.low, '+')}, {figure(d.high, '+')}]"
+    return f"the best of them, {top.name}, differs by {figure(d.value, '+')} {metric} {ends}"
 
 
 def _money(c: Comparison) -> str:
@@ -165,17 +207,22 @@ def _growth(found: Sequence[Comparison], freshness: Comparison | None, metric: s
     if freshness is None or not _best(found):
         return []
     d = freshness.this_history
-    numbers = f"{d.value:+.4f} {metric} [{d.low:+.4f}, {d.high:+.4f}]"
-    if freshness.verdict == Better.BETTER:
+    numbers = f"{figure(d.value, '+')} {metric} [{figure(d.low, '+')}, {figure(d.high, '+')}]"
+    if freshness.verdict != Better.BETTER:
+        said = (
+            f"The gain is from more data, not from drift: retraining every step on no more rows "
+            f"than the first model had gains {numbers}."
+        )
+    elif d.value > _best(found)[0].this_history.value:
+        said = (
+            f"Fewer, newer rows would have done better still: retraining every step on no more "
+            f"rows than the first model had gains {numbers}."
+        )
+    else:
         said = (
             f"Of that, freshness alone gains {numbers}: that is retraining every step on no more "
             f"rows than the first model had. The rest is from more data."
         )
-        return [said]
-    said = (
-        f"The gain is from more data, not from drift: retraining every step on no more rows than "
-        f"the first model had gains {numbers}."
-    )
     return [said]
 
 
@@ -190,7 +237,7 @@ def _chance(
         if random is not None and np.isfinite(random):
             gap = terms.sign * (values[c.name] - random)
             said.append(
-                f"As many retrains at random times would have been {abs(gap):.4f} {metric} "
+                f"As many retrains at random times would have been {figure(abs(gap))} {metric} "
                 f"{'worse' if gap > 0 else 'better'}."
             )
     return said

@@ -24,6 +24,7 @@ from tidemill.core.records import MOMENT
 from tidemill.core.rules import LabelRule
 from tidemill.core.work import same_features
 from tidemill.loop.training import Seeded
+from tidemill.loop.training.resampled import Resampled
 from tidemill.strategy.backtest.answers import Answers, Steps, fronts_of, segments
 from tidemill.strategy.backtest.score import Truth
 from tidemill.strategy.backtest.simulate import Run
@@ -76,16 +77,26 @@ class Bench:
     ----------
     latency
         From the start of a fit until its model may meet users.
+    resample
+        Whether each seed also draws the rows it trains on anew.
     """
 
-    def __init__(
-        self, history: History, steps: Steps, work: Work, *, latency: timedelta, salt: str
+    def __init__(  # noqa: PLR0913 - what runs share
+        self,
+        history: History,
+        steps: Steps,
+        work: Work,
+        *,
+        latency: timedelta,
+        salt: str,
+        resample: bool = False,
     ) -> None:
         self.history = history
         self.steps = steps
         self.work = work
         self._latency = latency
         self._salt = salt
+        self._chance = Resampled if resample else Seeded
         self.engine = ArrowEngine(DuckDBEngine())
         self.blobs = MemoryBlobs()
         self._memory = Memory()
@@ -99,7 +110,7 @@ class Bench:
     def run(self, name: str, strategy: Strategy, *, seed: int | None = None) -> Run:
         """Make a mill of its own for a strategy; ``seed`` None leaves training as it is."""
         if seed is not None:
-            strategy = replace(strategy, training=Seeded(strategy.training, seed))
+            strategy = replace(strategy, training=self._chance(strategy.training, seed))
         clock = ReplayedClock(self.steps.moments[0])
         events = ReplayEvents(self.history)
         recall = self._memory.of(events)
