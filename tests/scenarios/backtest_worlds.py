@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,8 +18,8 @@ from tidemill.core.ports import Job
 from tidemill.core.records import LABELS, MOMENT
 from tidemill.loop.datasets import All, Latest, Nothing
 from tidemill.loop.offline import Unchecked
-from tidemill.strategy.backtest.answers import Steps
 from tidemill.loop.triggers import Once
+from tidemill.strategy.backtest.answers import Steps
 from tidemill.strategy.backtest.compare import compare
 from tidemill.strategy.backtest.run import Backtest
 from tidemill.strategy.backtest.setting import Given, Setting
@@ -43,7 +41,7 @@ def moments(of: npt.NDArray[np.int64]) -> pa.Array:
     return pa.array(of, pa.int64()).cast(MOMENT)
 
 
-def history_of(  # noqa: PLR0913 - what a history is made of
+def history_of(
     at: npt.NDArray[np.int64],
     features: dict[str, Any],
     label: npt.NDArray[Any],
@@ -227,7 +225,7 @@ def driven(
     when = weekly(history) if at is None else list(at)
     with benched(history, when, latency=latency) as bench:
         runs = [bench.run(s.name, s) for s in strategies]
-        simulate(runs, when[:-1])
+        simulate(runs, when[:-1], until=when[-1])
         return look(runs, bench)
 
 
@@ -277,8 +275,6 @@ def failing(key: Callable[[Any], bool], learn: Callable[..., Any]) -> Callable[.
     return train
 
 
-
-
 def shaky_too(dataset: Any, _previous: object) -> Line:
     """Learn as ``shaky`` does, with other chance for the same seed."""
     np.random.normal(size=7)  # noqa: NPY002 - moves on what follows
@@ -324,11 +320,19 @@ def against_itself(seed: int, kept: Sequence[str], *, weeks: int, per_week: int 
 
 
 def wide(
-    seed: int, *, weeks: int, per_week: int, turn: float = 0.0, noise: float = 2.0, width: int = 6
+    seed: int,
+    *,
+    weeks: int,
+    per_week: int,
+    turn: float = 0.0,
+    noise: float = 2.0,
+    width: int = 6,
+    first: int | None = None,
 ) -> History:
     """Make a world of more features than a small sample can tell apart."""
     rng = np.random.default_rng([seed, 1])
-    at = spread(weeks, per_week, rng)
+    begin = spread(1, first or per_week, rng)
+    at = np.concatenate([begin, micro(WEEK) + spread(weeks - 1, per_week, rng)])
     x = rng.normal(size=(width, at.size))
     week = (at - at[0]) / micro(WEEK)
     truth = x[0] * np.cos(turn * week) + x[1] * np.sin(turn * week)
@@ -349,9 +353,7 @@ def null_world(seed: int, *, weeks: int = 9, per_week: int = 60, n: int = 100) -
 
 def growth_world(seed: int, *, turn: float, resample: bool = False) -> Any:
     """Backtest on all labels so far, which grow; with a border that turns, or does not."""
-    history = wide(seed, weeks=9, per_week=120, turn=turn, noise=1.5, width=8)
+    history = wide(seed, weeks=8, per_week=200, turn=turn, noise=0.7, width=12, first=40)
     asked = [strategy_of("never", trigger=Once()), strategy_of("weekly")]
     start = START + timedelta(days=7)
-    return tested(
-        history, *asked, start=start, references=True, resample=resample, season="0s"
-    )
+    return tested(history, *asked, start=start, references=True, resample=resample, season="0s")

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from retrainopt.config import PlannerConfig
 from retrainopt.core.dp import evaluate_decision_sequence, solve_exact_schedule
 from retrainopt.evaluation import EvaluationEngine
-from retrainopt.config import PlannerConfig
 from retrainopt.interfaces import ModelAdapter, TimelineDataset
 from retrainopt.types import Decision, DecisionAction
 from river.stream import simulate_qa
@@ -22,14 +22,14 @@ from tidemill.core.costs import Costs
 from tidemill.core.machines import RELEASE
 from tidemill.core.model import answer
 from tidemill.core.rules import TrainingData
-from tidemill.loop.triggers import At, Cusum, Every, Once
 from tidemill.loop.datasets.manifest import Manifest
+from tidemill.loop.triggers import At, Cusum, Every, Once
 from tidemill.measures import Accuracy
 from tidemill.strategy.backtest.references import hindsight, step_losses
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import backtest_worlds as tiny  # noqa: E402
+import backtest_worlds as tiny
 
 # RetrainOpt: a schedule of retrains over steps, and what each model loses in each step.
 
@@ -138,7 +138,12 @@ def numbers(seed: int) -> Any:
 
 
 CASES = [
-    ("errors", lambda: tiny.turning(1, weeks=9, per_week=41, turn=0.3, delay=timedelta(0)), None, 3.0),
+    (
+        "errors",
+        lambda: tiny.turning(1, weeks=9, per_week=41, turn=0.3, delay=timedelta(0)),
+        None,
+        3.0,
+    ),
     ("drift", lambda: tiny.turning(2, weeks=8, per_week=50, turn=0.5, delay=timedelta(0)), 14, 6.0),
     ("absolute", lambda: numbers(3), None, 4.0),
 ]
@@ -166,7 +171,7 @@ def test_totals_and_the_bound_are_those_of_retrainopt(name, world, past, dear):
     report = ours.run()
     price = np.array(ours.grid.seconds) * costs.second
     known = theirs(Timeline(ours, past), learn, loss, price)
-    sizes = {step: n for step, n in known}
+    sizes = dict(known)
     for which, schedule in asked.items():
         decisions = [
             Decision(DecisionAction.RETRAIN, n_samples=sizes[t])

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 import pytest
 
 from tidemill import Newest, NoWorseThan, Uniform
@@ -18,7 +17,7 @@ from tidemill.strategy.replay import decisions
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import backtest_worlds as tiny  # noqa: E402
+import backtest_worlds as tiny
 
 HOUR = 3_600_000_000
 GATE: dict[str, Any] = {

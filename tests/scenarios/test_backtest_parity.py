@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tidemill import Newest, NoWorseThan, Outcome, Recent, Uniform
+from tidemill import Newest, NoWorseThan, Outcome, Uniform
 from tidemill.adapters.engines.duckdb import DuckDBEngine
 from tidemill.adapters.stores.memory import MemoryBlobs, MemoryEvents, MemoryInbox
 from tidemill.adapters.stores.sql import SqlState
@@ -34,7 +34,7 @@ from tidemill.strategy.replay import decisions, replay, turns_of
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import backtest_worlds as tiny  # noqa: E402
+import backtest_worlds as tiny
 
 
 def real(clock: ReplayedClock, *, salt: str = "s") -> World:
@@ -82,8 +82,11 @@ GATED: dict[str, Any] = {
 ASKED = {
     "gates": {"labels": Outcome(final_after="2d"), **GATED},
     "few labels": {"curation": Uniform(25, per="3d"), "trigger": Labels(40), **GATED},
-    "absent": {"trigger": Records(90), "labels": Outcome(final_after="9d", absent=0),
-               "dataset": Latest(150)},
+    "absent": {
+        "trigger": Records(90),
+        "labels": Outcome(final_after="9d", absent=0),
+        "dataset": Latest(150),
+    },
 }
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from tidemill.core.clock import instant
 from tidemill.core.costs import Costs
-from tidemill.core.errors import BadValue, MissingExtra
+from tidemill.core.errors import BadInput, BadValue, MissingExtra
 from tidemill.core.ports import Json
 from tidemill.core.rules import DatasetRule
 from tidemill.measures import Metric
@@ -145,7 +145,7 @@ def backtest(
     >>> import numpy as np
     >>> rng, n = np.random.default_rng(0), 600
     >>> x = rng.normal(size=n)
-    >>> hours = np.datetime64("2024-01-01") + np.arange(n) * np.timedelta64(1, "h")
+    >>> hours = np.datetime64("2024-01-01", "s") + np.arange(n) * np.timedelta64(3600, "s")
     >>> rows = {"time": hours, "x": x, "label": (x + rng.normal(size=n) > 0).astype(int)}
     >>> found = backtest(rows, ["never", "weekly"], label_delay="1h", step="7d", references=False)
     >>> found.table.column("name").to_pylist()
@@ -361,7 +361,13 @@ def _table(history: Any, table: str | None, texts: Sequence[str | None]) -> tupl
         raise BadValue("there is no database to look for a table in.", fix="leave table out.")
     from tidemill.project import arrow
 
-    return arrow(history), "your table"
+    try:
+        return arrow(history), "your table"
+    except pa.ArrowNotImplementedError as error:
+        raise BadInput(
+            f"a column cannot be read: {' '.join(str(error).split())}.",
+            fix="numpy times take seconds or finer, as .astype('datetime64[s]') makes them.",
+        ) from None
 
 
 def _of_rows(rows: pa.Table, title: str, meaning: dict[str, Any], asked: Asked) -> Ready:

@@ -220,9 +220,12 @@ class AUC:
         positive = y == 1
         if positive.all() or not positive.any():
             return float("nan")
-        places, place = np.unique(s, return_inverse=True)
+        order = np.argsort(s)
+        s, positive, w = s[order], positive[order], w[order]
+        # Where a score begins that is none of the one before: ties count together.
+        starts = np.flatnonzero(np.concatenate([[True], s[1:] != s[:-1]]))
         good, bad = (
-            np.bincount(place[own], w[own] / w[own].max(), places.size)
+            np.add.reduceat(np.where(own, w / w[own].max(), 0.0), starts)
             for own in (positive, ~positive)
         )
         good, bad = good / good.sum(), bad / bad.sum()

@@ -50,7 +50,7 @@ def scorer(metric: Any, costs: Costs | None = None, label: Any = LABEL) -> Score
 
 
 def rows(step: int) -> Any:
-    return KNOWN[(KNOWN >= EACH * step) & (KNOWN < EACH * (step + 1))]
+    return KNOWN[(EACH * step <= KNOWN) & (EACH * (step + 1) > KNOWN)]
 
 
 def test_a_step_is_scored_on_its_labelled_rows_with_their_weights():

@@ -69,6 +69,8 @@ def difference(old: Manifest | None, new: Manifest) -> Json:
 
 
 def _train(manifest: Manifest) -> pa.Table:
+    if not manifest.count("test"):
+        return manifest.rows
     return manifest.rows.filter(pc.equal(manifest.rows["split"], "train"))
 
 

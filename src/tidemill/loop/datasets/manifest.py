@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -42,11 +43,13 @@ class Manifest:
     @cached_property
     def digest(self) -> str:
         """The content hash over every column, in canonical order."""
-        columns = [self.rows.column(n) for n in _COLUMNS if n != "predicted_at"]
-        texts = [pc.fill_null(_text(c), "\x00") for c in columns]
-        joined = pc.binary_join_element_wise(*texts, "\x1f")
-        whole = "\x1e".join([*joined.to_pylist(), *_features(self.rows)])
-        return hashlib.sha256(whole.encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(_features(self.rows)).encode())
+        for name in _COLUMNS:
+            if name != "predicted_at":
+                digest.update(name.encode())
+                for part in _bits(self.rows.column(name)):
+                    digest.update(part)
+        return digest.hexdigest()
 
     @property
     def features(self) -> list[str]:
@@ -139,9 +142,19 @@ def _features(rows: pa.Table) -> list[str]:
     return json.loads((rows.schema.metadata or {}).get(_FEATURES.encode(), b"[]"))
 
 
-def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _bits(column: pa.ChunkedArray) -> Iterator[bytes]:
+    """Yield what a column holds: which values are missing, and the bits of the others.
+
+    The bits, not a rendering: equal means equal to the last digit. Texts count with their
+    lengths, so that no two columns run into one.
+    """
+    yield np.asarray(pc.is_null(column)).tobytes()
     if pa.types.is_floating(column.type):
-        # The bits, not a rendering: equal means equal to the last digit.
-        bits = np.asarray(pc.fill_null(column, np.nan).to_numpy(), dtype="<f8").view("<u8")
-        return pa.chunked_array([pa.array(bits).cast(pa.string())])
-    return column.cast(pa.string())
+        yield np.asarray(pc.fill_null(column, 0.0), dtype="<f8").tobytes()
+        return
+    texts = pa.array(pc.fill_null(column.cast(pa.string()), "").combine_chunks())
+    yield np.asarray(pc.binary_length(texts), dtype="<i4").tobytes()
+    _, ends, data = texts.buffers()
+    if data is not None and len(texts):
+        border = np.frombuffer(ends, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+        yield memoryview(data)[int(border[0]) : int(border[-1])].tobytes()

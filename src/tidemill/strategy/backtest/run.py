@@ -170,7 +170,7 @@ class Backtest:
             passed = (now - moments[0]).total_seconds() / span
             self._say(start + (upto - start) * passed, what)
 
-        simulate(runs, moments[:-1], told=told)
+        simulate(runs, moments[:-1], until=moments[-1], told=told)
 
     def _say(self, done: float, what: str) -> None:
         self._done = done

@@ -51,6 +51,7 @@ def simulate(
     runs: Sequence[Run],
     moments: Sequence[datetime],
     *,
+    until: datetime | None = None,
     told: Callable[[datetime], None] | None = None,
 ) -> None:
     """Drive every run through the moments, and through the ends of what it has begun.
@@ -59,12 +60,15 @@ def simulate(
     ----------
     moments
         When every mill turns, in order.
+    until
+        Up to when the ends of what was begun count; the last moment if left out.
     told
         Is given each moment once all runs have passed it.
     """
     grid = list(moments)
     heap = [(grid[0], k) for k in range(len(runs))] if grid else []
     heapq.heapify(heap)
+    last = until or (grid[-1] if grid else None)
     while heap:
         now = heap[0][0]
         here: set[int] = set()
@@ -73,7 +77,7 @@ def simulate(
         _pass([runs[k] for k in sorted(here)], now)
         for k in sorted(here):
             later = [m for m in (runs[k].jobs.due(), _next(grid, now)) if m is not None and m > now]
-            if later and min(later) <= grid[-1]:
+            if later and last is not None and min(later) <= last:
                 heapq.heappush(heap, (min(later), k))
         if told is not None:
             told(now)

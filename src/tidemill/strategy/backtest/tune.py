@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tidemill.adapters.trainers.shared import Work
 from tidemill.core.durations import duration
@@ -17,11 +18,11 @@ from tidemill.core.ports import Json, Searcher
 from tidemill.core.rules import Trigger
 from tidemill.loop.triggers import Once
 from tidemill.strategy.backtest.setting import Given, Setting, moments_of
-from tidemill.strategy.backtest.told import plain
+from tidemill.strategy.backtest.told import Floats, plain
 from tidemill.strategy.backtest.tuned_cadence import calendars, least, only_calendars
 from tidemill.strategy.backtest.tuned_late import SEEDS, gain, limits, net, net_of, performance
 from tidemill.strategy.backtest.tuned_openings import Openings, confidence, late_key
-from tidemill.strategy.backtest.tuned_part import Part, Replayed, known_at
+from tidemill.strategy.backtest.tuned_part import Part, known_at
 from tidemill.strategy.backtest.tuned_report import INCUMBENT, NEVER, TUNED, Found, Late, report
 from tidemill.strategy.backtest.tuned_space import Space, applied, checked, usual_space
 from tidemill.strategy.backtest.tuned_trials import Trial, best, overfitting, same, searcher
@@ -33,6 +34,7 @@ SEARCHES = ("auto", "grid", "random", "optuna")
 _TOGETHER = 8
 """Trials that are replayed side by side, and so share what is asked of a moment."""
 _SEARCH_SEEDS = 3
+Flags = npt.NDArray[np.bool_]
 _FEWEST = 4, 2
 """Steps that the early and the late part must have at least."""
 
@@ -53,9 +55,10 @@ def tune(
     """Search a strategy's values on the early part of a history, and test what was found.
 
     Nothing that became known at the border or later is read by the search. Then the late part
-    is opened once: the strategy found, the one given, and one that never retrains start there
-    with a fresh model each, five times, with training rows drawn anew. ``never`` is
-    recommended unless the gain over it, net of costs, has a simultaneous lower limit above 0.
+    is opened once: the strategy found, the one given, and one that never retrains after its
+    first model are replayed over all of history, five times, with training rows drawn anew, and
+    scored on the late part. ``never`` is recommended unless the gain over it, net of costs, has
+    a simultaneous lower limit above 0.
 
     Parameters
     ----------
@@ -126,6 +129,8 @@ class _Tuning:
         alike = self.early.deterministic(strategy)
         self.seeds = [0] if alike else list(range(min(_SEARCH_SEEDS, setting.seeds)))
         self.never = replace(strategy, trigger=Once(), name=NEVER)
+        self._counted: Flags | None = None
+        """Steps that the incumbent and never answered: what others must have answered, too."""
 
     def space(self, space: Space | None, choices: Sequence[Trigger]) -> Space:
         """Return what may be tried: what was said, or what the rules' limits allow."""
@@ -226,22 +231,30 @@ class _Tuning:
     def _trials(self, batch: Sequence[Mapping[str, Any]]) -> list[Trial]:
         strategies = {one.hash: (one, t) for t in batch for one in [applied(self.strategy, t)]}
         replayed = self.early.replay([one for one, _ in strategies.values()], self.seeds)
+        series = [performance(row, self.early) for row in replayed]
+        if self._counted is None:
+            self._counted = np.isfinite(series).all(axis=0)
         return [
             Trial(
                 tried=tried,
                 strategy=one,
-                value=net(row, self.early) if self._answers(row) else float("nan"),
-                performance=performance(row, self.early),
+                value=self._value(mine, self._counted),
+                performance=mine,
                 retrains=row.retrains,
                 failed=row.failed,
             )
-            for (one, tried), row in zip(strategies.values(), replayed, strict=True)
+            for (one, tried), row, mine in zip(strategies.values(), replayed, series, strict=True)
         ]
 
-    @staticmethod
-    def _answers(row: Replayed) -> bool:
-        """Tell whether somebody answered every record: else there is nothing to compare."""
-        return all(s.model is not None for by in row.by for one in by for s in one)
+    def _value(self, series: Floats, counted: Flags) -> float:
+        """Return the net worth of a performance by step; NaN where it cannot be compared.
+
+        An answer that is missing costs as a wrong one does. Without prices it has no value, and
+        a strategy must have answered wherever the incumbent and never did.
+        """
+        if not self.early.priced and not (counted.any() and np.isfinite(series[counted]).all()):
+            return float("nan")
+        return net_of(series, self.early)
 
     # The late part
 
@@ -250,7 +263,13 @@ class _Tuning:
         self._say(0.7, "opens the late part")
         start, end = self.late_moments[0], self.late_moments[-1]
         late = Part(
-            self.given, self.late_moments, self.setting, self.work, base=self.strategy, name="late"
+            self.given,
+            [*self.early_moments, *self.late_moments[1:]],
+            self.setting,
+            self.work,
+            base=self.strategy,
+            name="late",
+            since=len(self.early_moments) - 1,
         )
         count = None
         if openings is not None:

@@ -56,7 +56,10 @@ def known_at(given: Given, moment: datetime) -> Given:
         more=more,
         kinds=history.kinds,
     )
-    chosen = None if given.chosen is None else seen(given.chosen)
+    chosen = given.chosen
+    if chosen is not None:
+        # Whom to label was often decided later; what was answered is in the labels, cut above.
+        chosen = chosen.filter(pc.less(chosen["predicted_at"], at))
     return replace(given, history=cut, chosen=chosen, delay=median_delay(cut))
 
 
@@ -114,6 +117,8 @@ class Part:
         The borders of the steps; the first is when every strategy trains its first model.
     base
         Says how labels are final and what things cost.
+    since
+        The first step that is scored; what is done before it costs nothing here.
     """
 
     def __init__(
@@ -125,6 +130,7 @@ class Part:
         *,
         base: Strategy,
         name: str,
+        since: int = 0,
     ) -> None:
         history = given.history
         self.steps = Steps(moments, history.at)
@@ -134,7 +140,7 @@ class Part:
         self.sign = 1.0 if self.metric.higher_is_better else -1.0
         self.costs = base.costs or setting.costs
         end = _end_of(history, moments[-1])
-        truth = self.bench.truth(base.labels, given.chosen, now=end)
+        truth = self.bench.truth(base.labels, _from_the_start(given), now=end)
         self._places = truth.place
         self.scorer = Scorer(
             answers=self.bench.answers,
@@ -148,14 +154,14 @@ class Part:
         first, second = moments[0] + self.latency, timedelta(seconds=1)
         self.scored = [
             k
-            for k in range(len(self.steps))
+            for k in range(since, len(self.steps))
             if self.scorer.weight(k) > 0
             and moments[k] >= first
             and moments[k + 1] - second + wait <= end
         ]
         if not self.scored:
             raise BadInput(
-                f"the {name} part of the history, {moments[0]:%Y-%m-%d} to {moments[-1]:%Y-%m-%d},"
+                f"the {name} part of the history, {moments[since]:%Y-%m-%d} to {moments[-1]:%Y-%m-%d},"
                 " has no step whose labels have all come.",
                 fix="give a longer history, or move the border with --late-from.",
             )
@@ -274,6 +280,19 @@ class Part:
             return 0.0
         reviewed = strategy.signing == "approve" and became != "failed"
         return self.costs.second * seconds + self.costs.review * reviewed
+
+
+def _from_the_start(given: Given) -> pa.Table | None:
+    """Return who was chosen to be labelled, as if it had been decided at the start.
+
+    It says whose labels count, and with which weight, not what they are.
+    """
+    if given.chosen is None or not given.chosen.num_rows:
+        return given.chosen
+    place = given.chosen.column_names.index("available_at")
+    kind = given.chosen.schema.field(place)
+    first = pa.repeat(pa.scalar(given.history.available.min()), given.chosen.num_rows)
+    return given.chosen.set_column(place, kind, first.cast(kind.type))
 
 
 def _end_of(history: History, last: datetime) -> datetime:

@@ -58,9 +58,8 @@ def best(found: Sequence[Trial]) -> Trial:
     known = [t for t in found if np.isfinite(t.value)]
     if not known:
         raise BadInput(
-            "none of the strategies that were tried had a model in front at every step of the "
-            "early part.",
-            fix="look at why fits fail or gates refuse: tidemill backtest.",
+            "no strategy that was tried had a model in front on the early part.",
+            fix="look at why fits fail or gates refuse: tidemill backtest; or move --late-from.",
         )
     top = max(t.value for t in known)
     close = [t for t in known if t.value >= top - _CLOSE * abs(top)]

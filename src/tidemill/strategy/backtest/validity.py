@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tidemill.core.ports import Json
-from tidemill.strategy.backtest.compare import Better, Comparison, Terms
+from tidemill.strategy.backtest.compare import Better, Comparison, Terms, compare
 from tidemill.strategy.backtest.setting import Given
 from tidemill.strategy.backtest.told import Told, overall
 
@@ -135,8 +135,8 @@ def conclusion(
     if not any(np.isfinite(overall(row.mean, terms.weight)) for row in rows):
         return ["Nothing could be scored: see the notes of each strategy, and the steps."]
     said = [_headline(found, metric, terms)]
-    said += [_money(c) for c in _best(found) if c.money is not None]
-    said += _growth(found, freshness, metric)
+    said += [_money(c, terms) for c in _best(found) if c.money is not None]
+    said += _growth(found, rows, freshness, metric, terms)
     unsure = [c.name for c in found if c.verdict == Better.NO_VERDICT]
     if unsure and len(unsure) < len(found):
         said.append(f"NO_VERDICT on {', '.join(unsure)}: the interval holds zero.")
@@ -179,6 +179,8 @@ def _headline(found: Sequence[Comparison], metric: str, terms: Terms) -> str:
         return f"No strategy is as good as {against}: retraining would not have paid."
     if len(same) == len(found):
         return f"Every strategy did the same as {against}."
+    if all(c.verdict != Better.NO_VERDICT for c in found):
+        return f"No strategy beats {against} on this history."
     return (
         f"It cannot be said that any strategy beats {against} on this history: "
         f"{_widest(found, metric)}."
@@ -186,7 +188,7 @@ def _headline(found: Sequence[Comparison], metric: str, terms: Terms) -> str:
 
 
 def _widest(found: Sequence[Comparison], metric: str) -> str:
-    known = [c for c in found if c.this_history.known]
+    known = [c for c in found if c.this_history.known and c.verdict == Better.NO_VERDICT]
     if not known:
         return "there is too little to tell"
     top = max(known, key=lambda c: c.this_history.value)
@@ -195,28 +197,48 @@ def _widest(found: Sequence[Comparison], metric: str) -> str:
     return f"the best of them, {top.name}, differs by {figure(d.value, '+')} {metric} {ends}"
 
 
-def _money(c: Comparison) -> str:
-    if c.money is None:
+def _money(c: Comparison, terms: Terms) -> str:
+    sheet = terms.rows.scorer.costs
+    if c.money is None or sheet is None:
         return ""
     m = c.money
-    return f"At your prices that is worth {m.value:,.0f} a year [{m.low:,.0f}, {m.high:,.0f}]."
+    ends = f"[{m.low:,.0f}, {m.high:,.0f}]"
+    return f"At your prices that is worth {m.value:,.0f} {sheet.currency} a year {ends}."
 
 
-def _growth(found: Sequence[Comparison], freshness: Comparison | None, metric: str) -> list[str]:
-    """Say whether the gain is of fresh data, or of more data."""
+def _growth(
+    found: Sequence[Comparison],
+    rows: Sequence[Told],
+    freshness: Comparison | None,
+    metric: str,
+    terms: Terms,
+) -> list[str]:
+    """Say whether the gain is of fresh data, or of more data, as far as either is sure."""
     if freshness is None or not _best(found):
         return []
-    d = freshness.this_history
+    d, best = freshness.this_history, _best(found)[0]
     numbers = f"{figure(d.value, '+')} {metric} [{figure(d.low, '+')}, {figure(d.high, '+')}]"
-    if freshness.verdict != Better.BETTER:
+    same = next(row for row in rows if row.name == freshness.name)
+    more = compare([row for row in rows if row.name == best.name], same, terms)[0]
+    if freshness.verdict != Better.BETTER and more.verdict == Better.BETTER:
         said = (
             f"The gain is from more data, not from drift: retraining every step on no more rows "
             f"than the first model had gains {numbers}."
         )
-    elif d.value > _best(found)[0].this_history.value:
+    elif freshness.verdict != Better.BETTER:
+        said = (
+            f"Whether the gain is from drift or from more data cannot be told: retraining every "
+            f"step on no more rows than the first model had gains {numbers}."
+        )
+    elif more.verdict == Better.WORSE:
         said = (
             f"Fewer, newer rows would have done better still: retraining every step on no more "
             f"rows than the first model had gains {numbers}."
+        )
+    elif more.verdict != Better.BETTER:
+        said = (
+            f"The gain is from fresh data; that more data adds to it cannot be said: retraining "
+            f"every step on no more rows than the first model had gains {numbers}."
         )
     else:
         said = (

@@ -30,8 +30,8 @@ from tidemill.strategy.backtest.score import Truth
 from tidemill.strategy.backtest.simulate import Run
 from tidemill.strategy.strategy import Strategy
 
-LASTING = 64
-"""Datasets kept decoded, beyond the moment."""
+LASTING = 400_000_000
+"""Bytes of datasets kept decoded, beyond the moment."""
 YOURS = "yours"
 """The name of what was answered when history happened."""
 _END = datetime(9999, 1, 1, tzinfo=UTC)
@@ -44,6 +44,7 @@ class Memory:
         self._now: datetime | None = None
         self._moment: dict[tuple[Any, ...], Any] = {}
         self._lasting: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._size = 0
 
     def of(self, events: ReplayEvents) -> Callable[[tuple[Any, ...], Callable[[], Any]], Any]:
         """Return the memory as seen by a run, whose own decisions are part of every question."""
@@ -63,11 +64,19 @@ class Memory:
 
     def _last(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         if key not in self._lasting:
-            self._lasting[key] = make()
+            made = make()
+            self._lasting[key] = made
+            self._size += _size(made)
+            while self._size > LASTING and len(self._lasting) > 1:
+                _, old = self._lasting.popitem(last=False)
+                self._size -= _size(old)
         self._lasting.move_to_end(key)
-        while len(self._lasting) > LASTING:
-            self._lasting.popitem(last=False)
         return self._lasting[key]
+
+
+def _size(made: Any) -> int:
+    """Return about how many bytes an answer takes: those of its table, if it has one."""
+    return 1000 + int(getattr(getattr(made, "rows", None), "nbytes", 0))
 
 
 class Bench:
