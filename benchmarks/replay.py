@@ -129,12 +129,17 @@ def main() -> None:
     show("20 strategies, with references", once(given, chosen, references=True))
     half = found.records["predicted_at"][len(found.records) // 2].as_py()
     short = Setting(step="7d", references=False, end=half)
-    for what, setting in (("half of history", short), ("all of history", Setting(step="7d", references=False))):
+    for what, setting in (
+        ("half of history", short),
+        ("all of history", Setting(step="7d", references=False)),
+    ):
         SPENT.update(cpu=0.0, jobs=0)
         cpu = time.process_time()
         told = Backtest(given, strategies(found.features, found.task, 20), setting).run()
         rest = time.process_time() - cpu - SPENT["cpu"]
-        print(f"{what:34} orchestration {rest:6.2f} s, {1000 * rest / told['effort']['strategy_steps']:.1f} ms a strategy-step")
+        print(
+            f"{what:34} orchestration {rest:6.2f} s, {1000 * rest / told['effort']['strategy_steps']:.1f} ms a strategy-step"
+        )
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import tidemill
 import tidemill.loop
 import tidemill.measures
 from tidemill.adapters.engines.duckdb import DuckDBEngine
+from tidemill.core.costs import Costs
 from tidemill.core.rule import is_rule
 from tidemill.strategy.strategy import Strategy
 from tidemill.testing import check_rule, stage_of, yield_checks
@@ -41,7 +42,7 @@ def rules() -> list[type]:
         for thing in vars(module).values()
         if isinstance(thing, type) and thing.__module__ == module.__name__ and made_by_rule(thing)
     }
-    return sorted({*found, Strategy}, key=lambda c: (c.__module__, c.__qualname__))
+    return sorted({*found, Costs, Strategy}, key=lambda c: (c.__module__, c.__qualname__))
 
 
 def cases() -> Iterator[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from retrainopt.interfaces import ModelAdapter, TimelineDataset
 from retrainopt.types import Decision, DecisionAction
 from river.stream import simulate_qa
 
-from tidemill import AUC, MAE, Recent
+from tidemill import AUC, MAE, Recent, Uniform
 from tidemill.core.costs import Costs
 from tidemill.core.machines import RELEASE
 from tidemill.core.model import answer
@@ -171,7 +171,7 @@ def test_totals_and_the_bound_are_those_of_retrainopt(name, world, past, dear):
     report = ours.run()
     price = np.array(ours.grid.seconds) * costs.second
     known = theirs(Timeline(ours, past), learn, loss, price)
-    sizes = dict(known)
+    sizes = dict(iter(known))
     for which, schedule in asked.items():
         decisions = [
             Decision(DecisionAction.RETRAIN, n_samples=sizes[t])
@@ -292,7 +292,7 @@ def revealed(history: Any, name: str, by: list[datetime]) -> list[set[str]]:
 def test_a_trainer_knows_the_labels_that_river_has_revealed(name):
     history = world_of_hours(DELAYS[name])
     moments = [tiny.START + k * tiny.DAY for k in range(8, 36, 3)]
-    strategies = [tiny.strategy_of(trigger=Every("3d"), curation=tiny.Uniform(tiny.ALL, per="1d"))]
+    strategies = [tiny.strategy_of(trigger=Every("3d"), curation=Uniform(tiny.ALL, per="1d"))]
 
     def look(runs, bench):
         found = []
@@ -319,7 +319,7 @@ def test_a_trigger_sees_the_labels_that_river_has_revealed(name):
     moments = [tiny.START + k * tiny.DAY for k in range(8, 36, 3)]
     asked = tiny.strategy_of(
         trigger=Cusum(Accuracy(), threshold=1000.0),
-        curation=tiny.Uniform(tiny.ALL, per="1d"),
+        curation=Uniform(tiny.ALL, per="1d"),
         window="3d",
     )
     seen: list[tuple[datetime, Any]] = []
@@ -334,7 +334,7 @@ def test_a_trigger_sees_the_labels_that_river_has_revealed(name):
             return super().__call__(facts)
 
     tiny.driven(
-        history, tiny.replace(asked, trigger=Noting()), at=moments, look=lambda runs, bench: None
+        history, replace(asked, trigger=Noting()), at=moments, look=lambda runs, bench: None
     )
     expected = revealed(history, name, [now for now, _ in seen])
     at = {f"r{k:05d}": int(t) for k, t in enumerate(history.at)}

@@ -153,8 +153,8 @@ def canary(late: int | None) -> Any:
 
 def test_a_feature_that_knows_the_label_gives_chance_when_it_is_known_late():
     strategies = [tiny.strategy_of("weekly"), tiny.strategy_of("monthly", trigger=Every("28d"))]
-    late = tiny.tested(canary(HOUR), *strategies)
+    late = tiny.report_of(canary(HOUR), *strategies)
     for told in late["strategies"]:
         assert abs(told["value"] - 0.5) < 4 * 0.5 / np.sqrt(6 * 150)
-    at_once = tiny.tested(canary(None), *strategies)
+    at_once = tiny.report_of(canary(None), *strategies)
     assert all(told["value"] > 1 - 1e-9 for told in at_once["strategies"])

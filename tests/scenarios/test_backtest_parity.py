@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +223,7 @@ def gates(world: World) -> list[tuple[Any, ...]]:
 
 
 def test_a_history_of_a_project_holds_what_it_logged(mill):
-    given = of_project(mill.world, title="p", until=datetime(2024, 1, 22, tzinfo=tiny.UTC))
+    given = of_project(mill.world, title="p", until=datetime(2024, 1, 22, tzinfo=UTC))
     kept = 3 * 220
     assert 0.8 * kept < len(given.history) < kept
     assert given.task == "binary"

@@ -53,7 +53,7 @@ def test_stretches_shorter_than_what_binds_them_make_no_claim(name: str, words: 
     assert not got.known
     assert got.value == group_t(x).value
     assert why == (
-        f"too few independent periods: 6 stretches of 4 are shorter than the {words}, 4.5"
+        f"too few independent periods: 6 stretches of 4 days are shorter than the {words}, 4.5 days"
     )
 
 

@@ -193,7 +193,9 @@ class AsOf:
         """Count the records that came after ``since``, and the labels final only after it."""
         records = self.records(arrived=since)
         new = records.filter(records.available_at > moment(since)).count()
-        now, then = (labels(view.reservoir(), view.now) for view in (self, replace(self, now=since)))
+        now, then = (
+            labels(view.reservoir(), view.now) for view in (self, replace(self, now=since))
+        )
         late = self.arrow(now.anti_join(then, "record_id").count().as_table())
         return self.arrow(new.as_table()).column(0)[0].as_py(), late.column(0)[0].as_py()
 

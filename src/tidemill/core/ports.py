@@ -304,9 +304,7 @@ class World:
     """What this process need not ask again; to lose it costs time and changes nothing."""
 
     def known(self, make: Callable[[], T], *key: Any) -> T:
-        """Answer a question about data, named by its key, which must say all it depends on
-        beyond the data itself.
-        """
+        """Answer a question about data; its key must say all that the answer depends on."""
         return make() if self.recall is None else self.recall(key, make)
 
     def close(self) -> None:

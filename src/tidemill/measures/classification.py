@@ -226,7 +226,7 @@ class AUC:
         starts = np.flatnonzero(np.concatenate([[True], s[1:] != s[:-1]]))
         good, bad = (
             np.add.reduceat(np.where(own, w / w[own].max(), 0.0), starts)
-            for own in (positive, ~positive)
+            for own, w in ((positive, w * positive), (~positive, w * ~positive))
         )
         good, bad = good / good.sum(), bad / bad.sum()
         area = float(np.sum(good * (np.cumsum(bad) - bad / 2)))

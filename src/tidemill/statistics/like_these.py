@@ -28,6 +28,7 @@ def like_these(
     season: float,
     confidence: float = 0.95,
     groups: int = 6,
+    unit: str = "days",
 ) -> tuple[Estimate, str]:
     """Estimate the mean difference per period in a future made of periods like these.
 
@@ -53,6 +54,8 @@ def like_these(
         Chance that the interval covers the truth, from 0.5 to 0.999999.
     groups
         Number of stretches, at least 2.
+    unit
+        What lengths are in, to say so.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def like_these(
     6 stretches of at least 5 periods
     >>> _, why = like_these(weeks, step=7, label_delay=45, model_life=28, season=7)
     >>> print(why)
-    too few independent periods: 6 stretches of 35 are shorter than the label delay, 45
+    too few independent periods: 6 stretches of 35 days are shorter than the label delay, 45 days
     """
     check("like_these", "step", step, Between(0, open_low=True))
     needs = {"label delay": label_delay, "model's life": model_life, "season": season}
@@ -84,14 +87,14 @@ def like_these(
     estimate = group_t(differences, groups=groups, confidence=confidence)
     series = np.asarray(differences, dtype=np.float64)
     series = series[np.isfinite(series)]
-    why = _why_not(series, step, needs, groups)
+    why = _why_not(series, step, needs, groups, unit)
     if why is not None:
         return replace(estimate, low=math.nan, high=math.nan), why
     return estimate, f"{groups} stretches of at least {series.size // groups} periods"
 
 
 def _why_not(
-    series: NDArray[np.float64], step: float, needs: dict[str, float], groups: int
+    series: NDArray[np.float64], step: float, needs: dict[str, float], groups: int, unit: str
 ) -> str | None:
     """Say why the periods seen tell nothing about others, or None when they do."""
     least = max(groups, LEAST)
@@ -101,8 +104,8 @@ def _why_not(
     name = max(needs, key=lambda need: needs[need])
     if length < needs[name] * (1 - 1e-9):  # lengths are sums of floats
         return (
-            f"too few independent periods: {groups} stretches of {length:g} are shorter than "
-            f"the {name}, {needs[name]:g}"
+            f"too few independent periods: {groups} stretches of {length:.3g} {unit} are shorter "
+            f"than the {name}, {needs[name]:.3g} {unit}"
         )
     p = trend_p(series)
     if p <= _TREND_LEVEL:

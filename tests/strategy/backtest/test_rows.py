@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ WORLD = tiny.turning(1, weeks=7, per_week=50, turn=0.1)
 
 
 def notes(history: Any, *strategies: Any, name: str = "asked", **changes: Any) -> tuple[Any, str]:
-    row = tiny.row(tiny.tested(history, *strategies, **changes), name)
+    row = tiny.row(tiny.report_of(history, *strategies, **changes), name)
     return row, "; ".join(row["notes"])
 
 
@@ -87,7 +88,7 @@ def one_class(weeks: int = 6) -> Any:
 
 def test_weeks_with_one_class_or_no_label_have_no_number_and_do_not_count():
     strategies = [tiny.strategy_of(), tiny.strategy_of("never", trigger=Once())]
-    report = tiny.tested(one_class(), *strategies, metric=AUC(), season="0s")
+    report = tiny.report_of(one_class(), *strategies, metric=AUC(), season="0s")
     now = [c["now"] for c in tiny.row(report, "asked")["curve"]]
     assert [v is None for v in now] == [False, True, True, False]
     labelled = [c["labelled"] for c in tiny.row(report, "asked")["curve"]]
@@ -129,7 +130,7 @@ def test_a_class_that_was_never_seen_before_is_wrong_and_no_crash():
     week = (at - at[0]) // tiny.micro(tiny.WEEK)
     label = np.where(week < 3, rng.choice(["a", "b"], at.size, p=[0.8, 0.2]), "new").astype(object)
     history = tiny.history_of(at, {"f_x": rng.normal(size=at.size)}, label)
-    report = tiny.tested(
+    report = tiny.report_of(
         history,
         tiny.strategy_of(training=modal, dataset=Recent("7d")),
         task="multiclass",
@@ -142,7 +143,7 @@ def test_a_class_that_was_never_seen_before_is_wrong_and_no_crash():
 
 def test_only_labels_that_were_asked_for_and_came_are_counted():
     scarce = tiny.strategy_of("scarce", curation=Uniform(10, per="7d"))
-    report = tiny.tested(WORLD, scarce, tiny.strategy_of("all"))
+    report = tiny.report_of(WORLD, scarce, tiny.strategy_of("all"))
     assert tiny.row(report, "scarce")["labels"] == 10 * 4
     assert tiny.row(report, "all")["labels"] == 50 * 4
 
@@ -184,7 +185,7 @@ def test_the_curve_of_then_does_not_move_when_the_labels_after_it_do():
         for y in (label, 1 - label)
     ]
     once = tiny.strategy_of(trigger=Once())
-    curves = [tiny.row(tiny.tested(w, once), "asked")["curve"] for w in worlds]
+    curves = [tiny.row(tiny.report_of(w, once), "asked")["curve"] for w in worlds]
     thens = [[c["then"] for c in curve[:2]] for curve in curves]
     nows = [[c["now"] for c in curve[:2]] for curve in curves]
     assert thens[0] == thens[1]
@@ -194,8 +195,8 @@ def test_the_curve_of_then_does_not_move_when_the_labels_after_it_do():
 def test_steps_whose_labels_still_come_are_marked_and_do_not_count():
     strategies = [tiny.strategy_of(), tiny.strategy_of("never", trigger=Once())]
     final = Outcome(final_after="10d")
-    strategies = [tiny.replace(s, labels=final) for s in strategies]
-    report = tiny.tested(WORLD, *strategies, season="0s")
+    strategies = [replace(s, labels=final) for s in strategies]
+    report = tiny.report_of(WORLD, *strategies, season="0s")
     row = tiny.row(report, "asked")
     settled = [c["settled"] for c in row["curve"]]
     assert settled == [True, True, True, False, False]

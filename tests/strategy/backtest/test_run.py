@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -182,7 +183,7 @@ def slow(dataset, _previous):
 world = tiny.turning(2, weeks=8, per_week=40, turn=0.3)
 asked = [tiny.strategy_of("weekly", training=slow),
          tiny.strategy_of("never", training=slow, trigger=Once())]
-report = tiny.tested(world, *asked, references=True, cache=Path(sys.argv[2]))
+report = tiny.report_of(world, *asked, references=True, cache=Path(sys.argv[2]))
 json.dump(report, open(sys.argv[4], "w"))
 """
 
@@ -192,7 +193,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_as_an_undisturbed_one(tmp_path):
     script.write_text(STORY)
 
     def start(cache: str, out: str) -> subprocess.Popen[bytes]:
-        told = [str(SCENARIOS), str(tmp_path / cache), "0.15", str(tmp_path / out)]
+        told = [str(SCENARIOS), str(tmp_path / cache), "0.08", str(tmp_path / out)]
         return subprocess.Popen([sys.executable, str(script), *told])
 
     calm = start("calm", "calm.json")
@@ -245,7 +246,7 @@ def test_names_differ_in_their_trigger_only():
     base = base_strategy(tiny.line, step="7d")
     found = [named(n, base, metric_for("binary")) for n in ("never", "weekly", "performance")]
     assert len({repr(s.trigger) for s in found}) == 3
-    assert len({repr(tiny.replace(s, trigger=Once(), name="x")) for s in found}) == 1
+    assert len({repr(replace(s, trigger=Once(), name="x")) for s in found}) == 1
 
 
 def test_how_far_it_is_is_told_and_never_goes_back():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -162,8 +163,9 @@ class BuiltIn:
 @cache
 def _threads() -> Any:
     """Find the thread pools of this process, once: finding takes as long as a prediction."""
-    import sklearn.linear_model  # noqa: F401 - what has pools must be loaded
     from threadpoolctl import ThreadpoolController  # comes with scikit-learn
+
+    importlib.import_module("sklearn.linear_model")  # what has pools must be loaded
 
     return ThreadpoolController()
 

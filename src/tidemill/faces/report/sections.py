@@ -191,7 +191,7 @@ def _cost(backtest: Json, strategy: Json) -> str:
         return f"{strategy['name']} is the bound itself: chosen knowing what came."
     if strategy["opportunity"] is None:
         return f"{strategy['name']}: no opportunity cost is known."
-    unit = currency(backtest) or f"{backtest['metric']['words']} x steps"
+    unit = currency(backtest) or backtest["metric"]["words"]
     amount = (
         count(strategy["opportunity"]) if currency(backtest) else score(strategy["opportunity"])
     )

@@ -112,6 +112,9 @@ def _difference(a: Told, b: Told, terms: Terms) -> _Difference:
         terms.sign * float(np.nansum(share * (a.values[r % len(a.by)] - b.values[r % len(b.by)])))
         for r in range(count)
     ]
+    if not share.any():
+        # No step that both were scored on: nothing is known, which is not "the same".
+        values = [float("nan")] * count
     effects = np.array([_effects(mine, theirs, share, terms) for mine, theirs in pick])
     return _Difference(effects, np.array(values))
 

@@ -50,6 +50,7 @@ def report(
     best = None if hindsight is None else hindsight["told"]
     everyone = [*rows, *([best] if best is not None else [])]
     front = _front(everyone, terms)
+    among = _among(others, terms)
     name = NAMES.get(metric.name, metric.name)
     freshness = _freshness(rows, baseline, terms)
     step = terms.rows.steps.moments
@@ -86,9 +87,10 @@ def report(
         "season": setting.season,
         "strategies": [_strategy(row, best, row.name in front, terms) for row in everyone],
         "comparisons": [_comparison(c, name, terms) for c in found],
+        "among": [_comparison(c, name, terms) for c in among],
         "hindsight": _hindsight(hindsight, terms),
         "validity": validity(given, found, everyone, name, terms),
-        "conclusion": conclusion(found, everyone, freshness, name, terms),
+        "conclusion": conclusion(found, everyone, freshness, name, terms, among=among),
         "effort": effort,
     }
     return plain(told)
@@ -102,6 +104,15 @@ def _baseline(rows: Sequence[Told]) -> Told:
                 return row
     once = [row for row in rows if row.words.startswith("retrain once")]
     return once[0] if once else rows[0]
+
+
+def _among(asked: Sequence[Told], terms: Terms) -> list[Comparison]:
+    """Compare the best of the strategies asked for with each of the others."""
+    known = [row for row in asked if np.isfinite(overall(row.mean, terms.weight))]
+    if len(known) < 2:  # noqa: PLR2004 - nobody to compare with
+        return []
+    top = max(known, key=lambda row: terms.sign * overall(row.mean, terms.weight))
+    return [compare([top], other, terms)[0] for other in known if other is not top]
 
 
 def _at(given: Given, place: int) -> datetime | None:

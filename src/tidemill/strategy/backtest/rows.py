@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import MISSING, fields
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
 from tidemill.adapters.stores.columns import History
+from tidemill.core.rule import is_rule
 from tidemill.loop.datasets import All, Recent
 from tidemill.loop.triggers import Every, Once
 from tidemill.strategy.backtest.answers import Fronts, Steps, fronts_of, segments
@@ -60,7 +63,7 @@ class Rows:
         row.refused = sum(_became(x, _REFUSED) for x in lives) / count
         row.failed = sum(_became(x, _FAILED) for x in lives) / count
         row.seconds = sum(one.seconds for x in lives for one in x) / count
-        row.labels = sum(_labelled(run, places, self.steps) for run in runs) / count
+        row.labels = sum(labelled(run, places, self.steps) for run in runs) / count
         row.notes += _notes(runs, lives, fronts[0])
         row.notes += self._unanswered(row)
         return row
@@ -157,7 +160,7 @@ class Rows:
 def words(strategy: Strategy) -> str:
     """Say what a strategy does, in a few words."""
     trigger, dataset = strategy.trigger, strategy.dataset
-    due, rows = repr(trigger), repr(dataset)
+    due, rows = f"by {short(trigger)}", short(dataset)
     if isinstance(trigger, Every):
         due = f"every {trigger.period}"
     elif isinstance(trigger, Once):
@@ -167,6 +170,28 @@ def words(strategy: Strategy) -> str:
     elif isinstance(dataset, All):
         rows = "all labels so far"
     return f"retrain {due}, on {rows}"
+
+
+def short(rule: Any) -> str:
+    """Write a rule with what is not its default, metrics by their names.
+
+    Examples
+    --------
+    >>> from tidemill.loop.triggers import Cooldown, Cusum
+    >>> from tidemill.measures import AUC
+    >>> short(Cooldown(Cusum(AUC(), reference=14), "7d"))
+    'Cooldown(Cusum(auc, reference=14), 7d)'
+    """
+    if not is_rule(rule):
+        return str(rule)
+    told = []
+    for field in fields(rule):
+        value = getattr(rule, field.name)
+        if field.default is MISSING or value != field.default:
+            word = getattr(value, "name", None) if hasattr(value, "needs") else None
+            text = word or short(value)
+            told.append(text if field.default is MISSING else f"{field.name}={text}")
+    return type(rule).__name__ + (f"({', '.join(told)})" if told else "")
 
 
 def releases_of(history: History) -> Fronts:
@@ -182,7 +207,7 @@ def _became(lives: Sequence[Lived], states: Sequence[str]) -> int:
     return sum(one.became in states for one in lives)
 
 
-def _labelled(run: Run, places: Truth, steps: Steps) -> int:
+def labelled(run: Run, places: Truth, steps: Steps) -> int:
     """Count the labels that a run asked for since it began, and that came."""
     chosen = run.world.events.chosen_places()  # type: ignore[attr-defined]
     chosen = chosen[chosen >= steps.edges[0]]

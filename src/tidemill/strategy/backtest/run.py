@@ -23,7 +23,7 @@ from tidemill.strategy.backtest.answers import Steps
 from tidemill.strategy.backtest.compare import Terms
 from tidemill.strategy.backtest.references import Grid, hindsight, matched, step_losses
 from tidemill.strategy.backtest.report import report
-from tidemill.strategy.backtest.rows import Rows, halves
+from tidemill.strategy.backtest.rows import Rows, halves, labelled
 from tidemill.strategy.backtest.score import Scorer, Truth
 from tidemill.strategy.backtest.setting import Given, Setting, metric_for, moments_of
 from tidemill.strategy.backtest.simulate import Run, lived, simulate
@@ -32,6 +32,9 @@ from tidemill.strategy.backtest.worlds import Bench
 from tidemill.strategy.strategy import Strategy
 
 NEVER, EVERY_STEP = "never", "every step"
+MOST_CUTS = 60
+"""Cut-offs that a schedule in hindsight may choose from."""
+_OUTSIDE = "outside the grid of the optimum"
 _GROWN = 1.2
 """How much larger datasets must get for the size to be told apart from freshness."""
 _LATE = 0.99
@@ -103,7 +106,12 @@ class Backtest:
             grids = [self._grid(run) for run in runs[self._name(EVERY_STEP)]]
             self._say(0.75, "predicts for the schedules in hindsight")
             best = self._hindsight(grids, rows, terms)
+            for told in asked:
+                self._mark(told, grids[0])
             more = self._matched(asked, grids, rows)
+            labels = self._labels(runs)
+            for told in [*more, *([best["told"], best["bound"]] if best else [])]:
+                told.labels = labels
             more += self._same_size(runs[self._name(EVERY_STEP)], seeds, rows)
         spent = self._effort(started, runs)
         return report(
@@ -141,6 +149,7 @@ class Backtest:
         if self.setting.resample:
             self.deterministic = False
             return list(range(self.setting.seeds))
+        self._say(0.0, "tries whether training falls out the same twice")
         training = {s.marks.rules["training"]: s for s in self.asked}
         self.deterministic = all(self._same_twice(s) for s in training.values())
         return [0] if self.deterministic else list(range(self.setting.seeds))
@@ -239,7 +248,7 @@ class Backtest:
             told.notes.append("a person signs it; replayed as signed at once when all gates are OK")
         outside = self._outside(strategy)
         if outside:
-            told.notes.append(f"outside the grid of the optimum: {outside}")
+            told.notes.append(f"{_OUTSIDE}: {outside}")
         return told
 
     def _outside(self, strategy: Strategy) -> str:
@@ -251,6 +260,15 @@ class Backtest:
         if strategy.tested:
             return "it has gates"
         return "it goes on from its last model" if strategy.training.continues else ""
+
+    @staticmethod
+    def _mark(told: Told, grid: Grid) -> None:
+        """Note when a strategy has had models in front that no schedule could choose."""
+        if not told.lives or any(note.startswith(_OUTSIDE) for note in told.notes):
+            return
+        live = [one.model for one in told.lives[0] if one.live_at is not None]
+        if live and (live[0] != grid.model[0] or not set(grid.model).issuperset(live)):
+            told.notes.append(f"{_OUTSIDE}: it retrained between steps, or not at the start")
 
     # What they are measured against
 
@@ -264,6 +282,9 @@ class Backtest:
             k = place.get(one.triggered_at.replace(microsecond=0))
             if k is not None and one.live_at is not None:
                 models[k], seconds[k], live[k] = one.model, one.seconds, one.live_at
+        # Predictions grow with the square of the cut-offs: a long history offers some of them.
+        every = -(-len(self.steps) // MOST_CUTS)
+        models = [model if k % every == 0 else None for k, model in enumerate(models)]
         return Grid(steps=self.steps, model=tuple(models), live=tuple(live), seconds=tuple(seconds))
 
     def _hindsight(self, grids: list[Grid], rows: Rows, terms: Terms) -> Json | None:
@@ -333,6 +354,10 @@ class Backtest:
         simulate(runs, [first, first + self.latency] if self.latency else [first])
         values = rows.of_runs(once.name, "reference", runs, self.places).values
         return values - values.mean(axis=0)
+
+    def _labels(self, runs: dict[str, list[Run]]) -> float:
+        """Return how many labels retraining every step asked for: those of every schedule."""
+        return labelled(runs[self._name(EVERY_STEP)][0], self.places, self.steps)
 
     def _effort(self, started: float, runs: dict[str, list[Run]]) -> Json:
         spent = {kind: (one.jobs, one.seconds) for kind, one in self.work.spent.items()}

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tidemill.adapters.stores.columns import History
 from tidemill.core.costs import Costs
-from tidemill.core.durations import duration
+from tidemill.core.durations import duration, words
 from tidemill.core.errors import BadInput, unknown
 from tidemill.core.rules import Trigger
 from tidemill.loop.curation import Outcome, Uniform
@@ -136,8 +136,12 @@ def base_strategy(
     costs: Costs | None = None,
 ) -> Strategy:
     """Return the strategy that named ones start from: all labels as they come, no gate."""
+    # About seven windows a step, so that a trigger sees some before it is asked again.
+    every = duration(step)
+    window = timedelta(days=max(1, round(every / timedelta(days=7))))
     return Strategy(
         training=training,
+        window=words(min(window, every)),
         curation=Uniform(EVERYTHING, per=step),
         labels=Outcome(final_after=final_after, absent=absent),
         trigger=Once(),

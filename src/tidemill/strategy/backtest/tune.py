@@ -232,13 +232,15 @@ class _Tuning:
         strategies = {one.hash: (one, t) for t in batch for one in [applied(self.strategy, t)]}
         replayed = self.early.replay([one for one, _ in strategies.values()], self.seeds)
         series = [performance(row, self.early) for row in replayed]
-        if self._counted is None:
-            self._counted = np.isfinite(series).all(axis=0)
+        counted = self._counted
+        if counted is None:
+            counted = np.logical_and.reduce([np.isfinite(one) for one in series])
+            self._counted = counted
         return [
             Trial(
                 tried=tried,
                 strategy=one,
-                value=self._value(mine, self._counted),
+                value=self._value(mine, counted),
                 performance=mine,
                 retrains=row.retrains,
                 failed=row.failed,

@@ -6,7 +6,6 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,6 @@ from tidemill.adapters.stores.columns import History
 from tidemill.adapters.trainers.shared import Work
 from tidemill.core.durations import duration
 from tidemill.core.errors import BadInput
-from tidemill.core.ports import Job
 from tidemill.loop.training import Resampled
 from tidemill.strategy.backtest.answers import Segment, Steps, fronts_of, segments
 from tidemill.strategy.backtest.given import median_delay
@@ -25,7 +23,6 @@ from tidemill.strategy.backtest.score import Scorer
 from tidemill.strategy.backtest.setting import Given, Setting, metric_for
 from tidemill.strategy.backtest.simulate import Run, lived, simulate
 from tidemill.strategy.backtest.told import Floats
-from tidemill.strategy.backtest.tuned_openings import content_of
 from tidemill.strategy.backtest.worlds import Bench
 from tidemill.strategy.strategy import Strategy
 
@@ -86,26 +83,6 @@ class Replayed:
     failed: float
 
 
-class _Bench(Bench):
-    """A bench whose answers are those to its own records.
-
-    The work is shared by two parts, and with a cache by other histories: a model and the
-    number of a step do not say which records were asked about.
-    """
-
-    def _question(self, model: str, step: int) -> tuple[str, Job]:
-        key, job = super()._question(model, step)
-        if step not in self._marks:
-            start, end = self.steps.rows(step)
-            rows = self.history.records.slice(start, end - start)
-            self._marks[step] = content_of(rows)
-        return f"{key} {self._marks[step]}", job
-
-    @cached_property
-    def _marks(self) -> dict[int, str]:
-        return {}
-
-
 class Part:
     """Replays strategies on the steps of a part, all sharing fits and answers.
 
@@ -135,7 +112,7 @@ class Part:
         history = given.history
         self.steps = Steps(moments, history.at)
         self.latency = duration(setting.latency)
-        self.bench = _Bench(history, self.steps, work, latency=self.latency, salt=SALT)
+        self.bench = Bench(history, self.steps, work, latency=self.latency, salt=SALT)
         self.metric = setting.metric or metric_for(given.task)
         self.sign = 1.0 if self.metric.higher_is_better else -1.0
         self.costs = base.costs or setting.costs

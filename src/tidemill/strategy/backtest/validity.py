@@ -130,12 +130,15 @@ def conclusion(
     freshness: Comparison | None,
     metric: str,
     terms: Terms,
+    *,
+    among: Sequence[Comparison] = (),
 ) -> list[str]:
-    """Say what follows, the most important first."""
+    """Say what follows, the most important first; ``among`` is the best against the others."""
     if not any(np.isfinite(overall(row.mean, terms.weight)) for row in rows):
         return ["Nothing could be scored: see the notes of each strategy, and the steps."]
     said = [_headline(found, metric, terms)]
     said += [_money(c, terms) for c in _best(found) if c.money is not None]
+    said += [_between(c, metric) for c in among if _best(found)]
     said += _growth(found, rows, freshness, metric, terms)
     unsure = [c.name for c in found if c.verdict == Better.NO_VERDICT]
     if unsure and len(unsure) < len(found):
@@ -185,6 +188,21 @@ def _headline(found: Sequence[Comparison], metric: str, terms: Terms) -> str:
         f"It cannot be said that any strategy beats {against} on this history: "
         f"{_widest(found, metric)}."
     )
+
+
+def _between(c: Comparison, metric: str) -> str:
+    """Say how the best strategy stands against another."""
+    d = c.this_history
+    ends = f"[{figure(d.low, '+')}, {figure(d.high, '+')}]"
+    if c.verdict == Better.SAME:
+        return f"{c.name} did the same as {c.against}."
+    if c.verdict == Better.NO_VERDICT:
+        return f"Whether {c.name} is better than {c.against} cannot be said: {ends} {metric}."
+    future = ""
+    if np.isfinite(c.periods.low):
+        reach = f"[{figure(c.periods.low, '+')}, {figure(c.periods.high, '+')}]"
+        future = f"; in periods like these {figure(c.periods.value, '+')} {reach}"
+    return f"{c.name} against {c.against}: {figure(d.value, '+')} {metric} {ends}{future}."
 
 
 def _widest(found: Sequence[Comparison], metric: str) -> str:

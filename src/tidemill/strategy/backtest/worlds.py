@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -62,6 +63,11 @@ class Memory:
 
         return recall
 
+    def forget(self) -> None:
+        """Forget the moment, since time begins again."""
+        self._now = None
+        self._moment.clear()
+
     def _last(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         if key not in self._lasting:
             made = make()
@@ -90,7 +96,7 @@ class Bench:
         Whether each seed also draws the rows it trains on anew.
     """
 
-    def __init__(  # noqa: PLR0913 - what runs share
+    def __init__(
         self,
         history: History,
         steps: Steps,
@@ -111,6 +117,7 @@ class Bench:
         self._memory = Memory()
         self._slices: dict[int, pa.Table] = {}
         self._kinds: dict[str, dict[str, str]] = {}
+        self._marks: dict[int, str] = {}
         self.runs: list[Run] = []
         self._judge: ReplayEvents | None = None
         records = history.records.select(["output", "output_text", "score"])
@@ -120,6 +127,7 @@ class Bench:
         """Make a mill of its own for a strategy; ``seed`` None leaves training as it is."""
         if seed is not None:
             strategy = replace(strategy, training=self._chance(strategy.training, seed))
+        self._memory.forget()
         clock = ReplayedClock(self.steps.moments[0])
         events = ReplayEvents(self.history)
         recall = self._memory.of(events)
@@ -214,7 +222,17 @@ class Bench:
             models={"candidate": self.blobs.get("models", model)},
             content=f"step {step}",
         )
-        return f"answer {model} {step}", job
+        # A cache outlives this history: the key says which records were asked about.
+        return f"answer {model} {self._marks_of(step)}", job
+
+    def _marks_of(self, step: int) -> str:
+        """Return a digest of the records of a step."""
+        if step not in self._marks:
+            start, end = self.steps.rows(step)
+            hashes = self.history.records["row_hash"].slice(start, end - start)
+            text = "".join(str(h) for h in hashes.to_pylist())
+            self._marks[step] = hashlib.sha256(text.encode()).hexdigest()
+        return self._marks[step]
 
     def _features(self, model: str) -> dict[str, str]:
         """Return the features a model takes, as the release that trained it says."""
