@@ -39,9 +39,9 @@ def itself(seed: int) -> dict[str, tuple[bool, float]]:
     return {k: (e.low <= 0 <= e.high, e.high - e.low) for k, e in parts.items()}
 
 
-def null(seed: int) -> dict[str, bool]:
+def null(seed: int, *, resample: bool) -> dict[str, bool]:
     """Tell whether no limit is above 0, and whether no gain is claimed."""
-    report = worlds.null_world(seed)
+    report = worlds.null_world(seed, resample=resample)
     none = all(c["this_history"]["limit"] <= 0 for c in report["comparisons"])
     return {"limits": none, "headline": report["conclusion"][0].startswith("It cannot be said")}
 
@@ -87,10 +87,11 @@ def main() -> None:
             width = sum(one[kept][1] for one in found) / len(found)
             print(f"  kept {kept:>3} weeks: {rate(hits, len(found))}, mean width {width:.4f}")
     if "null" in given.only:
-        found = list(each(null))
-        print(f"nothing changes, equal sizes, {given.worlds} worlds: at least {LOW}")
-        for name in ("limits", "headline"):
-            print(f"  {name}: {rate(sum(one[name] for one in found), len(found))}")
+        for how, resample in (("as it comes", False), ("every seed draws its rows anew", True)):
+            found = list(each(partial(null, resample=resample)))
+            print(f"nothing changes, equal sizes, {how}, {given.worlds} worlds: at least {LOW}")
+            for name in ("limits", "headline"):
+                print(f"  {name}: {rate(sum(one[name] for one in found), len(found))}")
     if "growth" in given.only:
         print("all labels so far: what the report says the gain is from")
         for name, turn in (("no drift", 0.0), ("drift", 0.5)):

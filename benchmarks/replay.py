@@ -11,12 +11,11 @@ import argparse
 import resource
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import tidemill.adapters.trainers.shared as shared
 from tidemill.adapters.sources.addresses import read
+from tidemill.adapters.trainers import shared
 from tidemill.adapters.trainers.pipeline import pipeline
 from tidemill.loop.curation import Outcome, Uniform
 from tidemill.loop.datasets import Newest, Nothing, Recent
@@ -98,6 +97,7 @@ def once(given: Given, chosen: list[Strategy], *, references: bool) -> dict[str,
 
 
 def show(what: str, found: dict[str, float]) -> None:
+    """Print one line."""
     print(
         f"{what:34} {found['wall']:7.1f} s wall {found['cpu']:7.1f} s CPU, of which fits and "
         f"predictions {found['jobs']:6.1f} s ({found['fits']:.0f} + {found['predictions']:.0f}): "
@@ -107,6 +107,7 @@ def show(what: str, found: dict[str, float]) -> None:
 
 
 def main() -> None:
+    """Measure, and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", type=int, default=0, help="number of strategies, once")
     asked = parser.parse_args()

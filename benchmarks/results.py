@@ -60,6 +60,7 @@ def row(name: str, told: dict[str, Any], one: dict[str, Any]) -> str:
 
 
 def main() -> None:
+    """Replay, and write or check the page."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--check", action="store_true")
     asked = parser.parse_args()

@@ -347,15 +347,21 @@ def wide(
     return history_of(at, {f"f_x{k}": x[k] for k in range(width)}, label, delay=micro(DAY))
 
 
-def null_world(seed: int, *, weeks: int = 9, per_week: int = 60, n: int = 100) -> Any:
-    """Backtest calendars where nothing changes and every model learns from as many rows."""
+def null_world(
+    seed: int, *, weeks: int = 9, per_week: int = 60, n: int = 100, resample: bool = True
+) -> Any:
+    """Backtest calendars where nothing changes and every model learns from as many rows.
+
+    Without ``resample`` as a user gets it: with references, and the luck of the first model.
+    """
     history = wide(seed, weeks=weeks, per_week=per_week, noise=1.0)
     same = {"dataset": Latest(n)}
     asked = [
         strategy_of("never", trigger=Once(), **same),
         *(strategy_of(f"{k} weeks", trigger=Every(f"{7 * k}d"), **same) for k in (1, 2, 4)),
     ]
-    return report_of(history, *asked, resample=True, season="0s")
+    more = {"resample": True} if resample else {"references": True}
+    return report_of(history, *asked, season="0s", **more)
 
 
 def growth_world(seed: int, *, turn: float, resample: bool = False) -> Any:

@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -399,7 +400,10 @@ def _child(order: dict[str, Any]) -> None:
     root = Path(order["root"])
     if order.get("forked", True):
         Forked.door = _nursery()
-        pool.subprocess.Popen = Forked  # type: ignore[assignment, misc]
+        # For the pool alone: git and others are still started as they are.
+        theirs = types.ModuleType("subprocess")
+        vars(theirs).update(vars(subprocess), Popen=Forked)
+        pool.subprocess = theirs
     tale = tell(root, order["plot"], upto=order.get("upto"))
     found = look(tale) if order.get("look", True) else {}
     tale.close()

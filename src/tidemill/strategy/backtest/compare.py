@@ -86,11 +86,11 @@ def compare(rows: Sequence[Told], against: Told, terms: Terms) -> list[Compariso
     limits = np.zeros(0)
     if parts:
         effects = np.stack([p.effects.mean(axis=0) for p in parts], axis=1)
-        seeds = np.stack([p.seeds for p in parts], axis=1)
+        drawn = [_drawn_anew(*pair, against, terms) for pair in zip(rows, parts, strict=True)]
         limits = lower_limits(
             effects,
-            seeds,
-            deterministic=terms.deterministic,
+            np.stack(drawn, axis=1),
+            deterministic=terms.deterministic and against.luck is None,
             training_resampled=terms.resampled,
         )
     pairs = zip(rows, parts, limits, strict=True)
@@ -117,6 +117,23 @@ def _difference(a: Told, b: Told, terms: Terms) -> _Difference:
         values = [float("nan")] * count
     effects = np.array([_effects(mine, theirs, share, terms) for mine, theirs in pick])
     return _Difference(effects, np.array(values))
+
+
+def _drawn_anew(row: Told, part: _Difference, against: Told, terms: Terms) -> Floats:
+    """Return the difference for each seed, had the training rows fallen otherwise too.
+
+    A baseline that was trained once may just have had bad luck with its rows, and then all
+    that retrain are really better on this history, without any drift. One draw of the rows is
+    as uncertain as the draws are apart, the mean of so many draws a little more; a strategy of
+    k models has a k-th of that luck itself.
+    """
+    if against.luck is None:
+        return part.seeds
+    share = shares(terms.weight, row.mean, against.mean)
+    count = len(against.luck)
+    moves = np.nansum(share * against.luck, axis=1)
+    scale = np.sqrt((count + 1) * (1 + 1 / max(1.0, row.retrains)))
+    return np.resize(part.seeds, count) - terms.sign * moves * scale
 
 
 def _effects(

@@ -319,12 +319,12 @@ def _freshness(rows: Sequence[Told], baseline: Told, terms: Terms) -> Comparison
     never = [row for row in rows if row.words.startswith("retrain once")]
     if not fresh or not never:
         return None
-    first, luck = never[0], fresh[0].luck
+    first, luck = never[0], never[0].luck
     if luck is not None:
         # A model that was trained once may just have had bad luck with its rows. What one draw
         # of them is worth, and that the mean of the draws is not known, is in the factor.
         count = len(luck)
         values = first.mean + luck * math.sqrt(count + 1)
-        first = replace(first, by=[first.by[0]] * count, values=values)
+        first = replace(first, by=[first.by[0]] * count, values=values, luck=None)
         terms = replace(terms, deterministic=False)
     return compare(fresh, first, terms)[0]

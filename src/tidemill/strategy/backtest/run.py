@@ -112,6 +112,10 @@ class Backtest:
             labels = self._labels(runs)
             for told in [*more, *([best["told"], best["bound"]] if best else [])]:
                 told.labels = labels
+            self._say(0.9, "tells gains from one model's bad luck")
+            for row in (*asked, *references):
+                if row.name == self._name(NEVER):
+                    row.luck = self._luck(rows)
             more += self._same_size(runs[self._name(EVERY_STEP)], seeds, rows)
         spent = self._effort(started, runs)
         return report(
@@ -342,7 +346,6 @@ class Backtest:
         self._drive(runs, "tells freshness from more data", 0.95)
         told = rows.of_runs(fresh.name, "reference", runs, self.places)
         told.matched = {"to": NEVER, "what": "rows"}
-        told.luck = self._luck(rows)
         return [told]
 
     def _luck(self, rows: Rows) -> Floats:

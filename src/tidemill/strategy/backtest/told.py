@@ -50,7 +50,7 @@ class Told:
     """How long its longest-lived model was in front, in days."""
     luck: Floats | None = None
     """How far a first model's values were from their mean, had it learnt from rows drawn anew;
-    shape (draws, steps). Only for the row that tells freshness from more data."""
+    shape (draws, steps). Only for the strategy that never retrains."""
     notes: list[str] = field(default_factory=list)
 
     @property
