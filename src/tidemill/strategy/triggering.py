@@ -61,6 +61,7 @@ def apply(turn: Turn, lease: Lease, step: Step) -> None:
     """Write the dataset down and open the release."""
     world, manifest = turn.world, step.data
     blob = world.blobs.put("datasets", manifest.to_bytes())
+    world.known(lambda: manifest, "manifest", blob)
     front = world.state.front()
     payload = {
         "dataset": {

@@ -10,18 +10,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.dataset
 import pyarrow.json
 from pyarrow import fs
 
+from tidemill.adapters.sources.separated import BLOCK, separated
 from tidemill.core.errors import BadInput, NotFound, TidemillError
 
 REMOTE = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs")
 _PATTERN = "*?["
-_BLOCK = 1 << 24
-"""Bytes from which the types of a text file are told, unless later rows differ."""
 _KINDS = {
     ".parquet": "parquet",
     ".pq": "parquet",
@@ -185,41 +182,16 @@ def _text(where: fs.FileSystem, file: str) -> bytes:
 
 
 def _csv(raw: bytes, file: str, texts: Sequence[str]) -> pa.Table:
-    header = raw.split(b"\n", 1)[0].strip()
-    if not header:
-        raise BadInput(f"{file} has an empty first line.", fix="name the columns there.")
-    mark = "\t" if ".tsv" in file else ";" if b";" in header and b"," not in header else ","
-    convert = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(texts, pa.string()))
-    # Types are told from the first block: where later rows differ, look at all of them.
-    blocks = (_BLOCK, min(len(raw) + 1, 2**31 - 1))
-    for block in blocks:
-        try:
-            rows = pyarrow.csv.read_csv(
-                pa.BufferReader(raw),
-                read_options=pyarrow.csv.ReadOptions(block_size=block),
-                parse_options=pyarrow.csv.ParseOptions(delimiter=mark, newlines_in_values=True),
-                convert_options=convert,
-            )
-            return _blank_is_missing(rows)
-        except pa.ArrowException as error:
-            if block == blocks[-1] or "parse error" in str(error):
-                raise _failed(file, error) from None
-    raise AssertionError  # pragma: no cover - the loop ends in return or raise
-
-
-def _blank_is_missing(rows: pa.Table) -> pa.Table:
-    for k, field in enumerate(rows.schema):
-        if pa.types.is_string(field.type):
-            blank = pc.equal(rows.column(k), "")
-            kept = pc.if_else(blank, pa.scalar(None, pa.string()), rows.column(k))
-            rows = rows.set_column(k, field.name, kept)
-    return rows
+    try:
+        return separated(raw, file, texts)
+    except pa.ArrowException as error:
+        raise _failed(file, error) from None
 
 
 def _json(raw: bytes, file: str, texts: Sequence[str]) -> pa.Table:
     if raw.lstrip().startswith(b"["):
         raise BadInput(f"{file} is one JSON list.", fix="write one object on each line.")
-    blocks = (_BLOCK, min(len(raw) + 1, 2**31 - 1))
+    blocks = (BLOCK, min(len(raw) + 1, 2**31 - 1))
     for block in blocks:
         try:
             return pyarrow.json.read_json(

@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet
 
+from tidemill.adapters.sources.separated import separated
 from tidemill.core.errors import BadInput
 
 _FEW = 0.05
 """The share of values that may be no number in a column of numbers."""
-_BLOCK = 1 << 24
-"""Bytes from which the types of a CSV file are told, unless later rows differ."""
 _ENDINGS = ".parquet, .csv, .tsv or .jsonl (.csv.gz and .jsonl.gz too)"
 
 
@@ -83,33 +81,11 @@ def _parquet(path: Path, _texts: Sequence[str]) -> Loaded:
 
 
 def _csv(path: Path, texts: Sequence[str]) -> Loaded:
-    text = _text(path)
-    header = text.split("\n", 1)[0].strip()
-    if not header:
-        raise BadInput(f"{path} has an empty first line.", fix="name the columns there.")
-    mark = "\t" if ".tsv" in path.name else ";" if ";" in header and "," not in header else ","
-    data = pa.py_buffer(text.encode())
-    parse = pyarrow.csv.ParseOptions(delimiter=mark, newlines_in_values=True)
-    convert = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(texts, pa.string()))
-    # Types are told from the first block: where later rows differ, look at all of them.
-    blocks = (_BLOCK, min(len(data) + 1, 2**31 - 1))
-    for block in blocks:
-        read = pyarrow.csv.ReadOptions(block_size=block)
-        try:
-            rows = pyarrow.csv.read_csv(
-                pa.BufferReader(data),
-                read_options=read,
-                parse_options=parse,
-                convert_options=convert,
-            )
-            break
-        except pa.ArrowException as error:
-            if block == blocks[-1] or "parse error" in str(error):
-                raise _unreadable(path, "CSV", error) from None
-    else:  # pragma: no cover - the loop ends in break or raise
-        raise AssertionError
+    try:
+        rows = separated(_text(path).encode(), str(path), texts)
+    except pa.ArrowException as error:
+        raise _unreadable(path, "CSV", error) from None
     _no_twins(path, rows.column_names)
-    rows = _blank_is_missing(rows)
     return _with_numbers(Loaded(rows=rows), texts)
 
 
@@ -191,18 +167,6 @@ def _text(path: Path) -> str:
     if not text.strip():
         raise BadInput(f"{path} is empty.", fix="export it again.")
     return text
-
-
-def _blank_is_missing(rows: pa.Table) -> pa.Table:
-    """Read an empty text as missing; in columns of numbers NA and NaN are missing already."""
-    import pyarrow.compute as pc
-
-    for k, field in enumerate(rows.schema):
-        if pa.types.is_string(field.type):
-            blank = pc.equal(rows.column(k), "")
-            kept = pc.if_else(blank, pa.scalar(None, pa.string()), rows.column(k))
-            rows = rows.set_column(k, field.name, kept)
-    return rows
 
 
 def _with_numbers(loaded: Loaded, texts: Sequence[str]) -> Loaded:

@@ -18,6 +18,8 @@ from tidemill.strategy.backtest.table import Understood
 
 _END = datetime(9999, 1, 1, tzinfo=UTC)
 _GIVEN = ("feedback", "waiting_labels", "waiting_feedback")
+_LATE = 0.99
+"""The share of labels whose delay a step waits for before it counts as settled."""
 
 
 def of_table(understood: Understood, *, title: str) -> Given:
@@ -89,8 +91,18 @@ def of_project(
 
 def median_delay(history: History) -> timedelta:
     """Return the median time from a prediction to its label."""
+    return _delay(history, 0.5)
+
+
+def longest_delay(history: History, final: timedelta) -> timedelta:
+    """Return how long a step waits until its labels have come, and are ``final``."""
+    return max(final, _delay(history, _LATE))
+
+
+def _delay(history: History, share: float) -> timedelta:
+    """Return how long it took until a share of the labels had come."""
     waits = history.label_available - history.at[history.label_place]
-    return timedelta(microseconds=float(np.median(waits)) if len(waits) else 0.0)
+    return timedelta(microseconds=float(np.quantile(waits, share)) if len(waits) else 0.0)
 
 
 def _answered(history: History, task: str) -> bool:

@@ -209,9 +209,13 @@ def _became(lives: Sequence[Lived], states: Sequence[str]) -> int:
 
 def labelled(run: Run, places: Truth, steps: Steps) -> int:
     """Count the labels that a run asked for since it began, and that came."""
+    return int((labelled_places(run, places) >= steps.edges[0]).sum())
+
+
+def labelled_places(run: Run, places: Truth) -> npt.NDArray[np.int64]:
+    """Return the places of the records that a run asked to label, and whose label came."""
     chosen = run.world.events.chosen_places()  # type: ignore[attr-defined]
-    chosen = chosen[chosen >= steps.edges[0]]
-    return int(np.isin(chosen, places.place, assume_unique=True).sum())
+    return chosen[np.isin(chosen, places.place, assume_unique=True)]
 
 
 def _notes(runs: Sequence[Run], lives: Sequence[Sequence[Lived]], fronts: Fronts) -> list[str]:

@@ -21,10 +21,11 @@ from tidemill.loop.training.resampled import Resampled
 from tidemill.loop.triggers import Every, Once
 from tidemill.strategy.backtest.answers import Steps
 from tidemill.strategy.backtest.compare import Terms
+from tidemill.strategy.backtest.given import longest_delay
 from tidemill.strategy.backtest.references import Grid, hindsight, matched, step_losses
 from tidemill.strategy.backtest.report import report
 from tidemill.strategy.backtest.rows import Rows, halves, labelled
-from tidemill.strategy.backtest.score import Scorer, Truth
+from tidemill.strategy.backtest.score import Scorer, Truth, numbered
 from tidemill.strategy.backtest.setting import Given, Setting, metric_for, moments_of
 from tidemill.strategy.backtest.simulate import Run, lived, simulate
 from tidemill.strategy.backtest.told import Floats, Told
@@ -37,8 +38,6 @@ MOST_CUTS = 60
 _OUTSIDE = "outside the grid of the optimum"
 _GROWN = 1.2
 """How much larger datasets must get for the size to be told apart from freshness."""
-_LATE = 0.99
-"""The share of labels whose delay a step waits for before it counts as settled."""
 
 
 class Backtest:
@@ -155,20 +154,11 @@ class Backtest:
             return list(range(self.setting.seeds))
         self._say(0.0, "tries whether training falls out the same twice")
         training = {s.marks.rules["training"]: s for s in self.asked}
-        self.deterministic = all(self._same_twice(s) for s in training.values())
+        self.deterministic = all(
+            self.bench.same_twice(replace(self.base, training=s.training))
+            for s in training.values()
+        )
         return [0] if self.deterministic else list(range(self.setting.seeds))
-
-    def _same_twice(self, strategy: Strategy) -> bool:
-        """Tell whether two seeds train models that answer alike."""
-        probe = replace(self.base, training=strategy.training)
-        runs = [self.bench.run(f"probe {k}", probe, seed=k) for k in (0, 1)]
-        first = self.steps.moments[0]
-        simulate(runs, [first, first + self.latency] if self.latency else [first])
-        models = [one.model for run in runs for one in lived(run)]
-        if len(models) < 2 or None in models:  # noqa: PLR2004 - one of each seed
-            return True
-        said = [self.bench.answers.of(str(model), 0) for model in models]
-        return said[0].equals(said[1])
 
     def _runs(self, strategy: Strategy, seeds: Sequence[int]) -> list[Run]:
         if strategy.signing != "auto":
@@ -201,7 +191,7 @@ class Backtest:
             truth=self.places,
             metric=self.metric,
             half=halves(history.records["u_split"].to_numpy(zero_copy_only=False)),
-            unit=_units(history.records["unit"]),
+            unit=numbered(history.records["unit"]),
             costs=self.base.costs or self.setting.costs,
         )
         step = duration(self.setting.step)
@@ -235,9 +225,7 @@ class Backtest:
     def _settled(self, scored: Sequence[int], final: timedelta) -> npt.NDArray[np.bool_]:
         """Tell which steps have waited long enough for their labels, by when history ends."""
         history = self.given.history
-        waits = history.label_available - history.at[history.label_place]
-        late = float(np.quantile(waits, _LATE)) if len(waits) else 0.0
-        wait = max(final, timedelta(microseconds=late))
+        wait = longest_delay(history, final)
         last = max(history.at.max(initial=0), history.label_available.max(initial=0))
         end = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(last))
         return np.array(
@@ -376,15 +364,3 @@ class Backtest:
 
 
 _HOW = {"calendar": "spread evenly", "random": "at random, mean of 20 schedules"}
-
-
-def _units(column: object) -> npt.NDArray[np.int64]:
-    """Number the units; a record without one is a unit of its own."""
-    import pyarrow.compute as pc
-
-    names = pc.dictionary_encode(column).combine_chunks()
-    codes = names.indices.to_numpy(zero_copy_only=False)
-    codes = np.where(np.isnan(codes.astype(float)), -1, codes).astype(np.int64)
-    alone = codes < 0
-    codes[alone] = codes.max(initial=-1) + 1 + np.arange(int(alone.sum()))
-    return codes

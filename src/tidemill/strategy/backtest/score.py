@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tidemill.core.costs import Costs
 from tidemill.measures import Metric
 from tidemill.strategy.backtest.answers import Answers, Segment
 
 Floats = npt.NDArray[np.float64]
+KEPT = 256
+"""Effects kept, which is enough for a baseline: it is asked about by every comparison."""
 GROUPS = 50
 """Groups of units, for a metric that cannot say how far each row moves it."""
 
@@ -38,6 +41,21 @@ class Truth:
 
     def __len__(self) -> int:
         return len(self.place)
+
+
+def numbered(unit: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Number the units; a record without one is a unit of its own.
+
+    Examples
+    --------
+    >>> numbered(pa.chunked_array([["ann", None, "bob", "ann", None]])).tolist()
+    [0, 2, 1, 0, 3]
+    """
+    names = pc.dictionary_encode(unit).combine_chunks()
+    codes = pc.fill_null(names.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    alone = codes < 0
+    codes[alone] = codes.max(initial=-1) + 1 + np.arange(int(alone.sum()))
+    return codes
 
 
 class Scorer:
@@ -68,6 +86,7 @@ class Scorer:
         self.units = int(unit.max(initial=-1)) + 1
         self.costs = costs
         self._values: dict[Any, float] = {}
+        self._effects: dict[Any, tuple[npt.NDArray[np.int64], Floats]] = {}
         self._steps = [truth.within(*answers.steps.rows(k)) for k in range(len(answers.steps))]
 
     @property
@@ -111,6 +130,14 @@ class Scorer:
 
     def effects(self, step: int, by: Sequence[Segment]) -> tuple[npt.NDArray[np.int64], Floats]:
         """Return how far units move the metric of a step: their numbers, and by how much."""
+        key = (step, tuple(by))
+        if key not in self._effects:
+            if len(self._effects) >= KEPT:
+                self._effects.clear()
+            self._effects[key] = self._moves(step, by)
+        return self._effects[key]
+
+    def _moves(self, step: int, by: Sequence[Segment]) -> tuple[npt.NDArray[np.int64], Floats]:
         rows = self._steps[step]
         said = self._said(by, rows)
         unit = self.unit[rows.place]

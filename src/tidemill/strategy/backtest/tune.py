@@ -126,7 +126,7 @@ class _Tuning:
         early = known_at(given, moments[border])
         self.rows = len(early.history)
         self.early = Part(early, self.early_moments, setting, work, base=strategy, name="early")
-        alike = self.early.deterministic(strategy)
+        alike = self.early.bench.same_twice(strategy)
         self.seeds = [0] if alike else list(range(min(_SEARCH_SEEDS, setting.seeds)))
         self.never = replace(strategy, trigger=Once(), name=NEVER)
         self._counted: Flags | None = None

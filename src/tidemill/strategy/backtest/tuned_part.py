@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,16 +17,15 @@ from tidemill.core.durations import duration
 from tidemill.core.errors import BadInput
 from tidemill.loop.training import Resampled
 from tidemill.strategy.backtest.answers import Segment, Steps, fronts_of, segments
-from tidemill.strategy.backtest.given import median_delay
-from tidemill.strategy.backtest.score import Scorer
+from tidemill.strategy.backtest.given import longest_delay, median_delay
+from tidemill.strategy.backtest.rows import labelled_places
+from tidemill.strategy.backtest.score import Scorer, numbered
 from tidemill.strategy.backtest.setting import Given, Setting, metric_for
 from tidemill.strategy.backtest.simulate import Run, lived, simulate
 from tidemill.strategy.backtest.told import Floats
 from tidemill.strategy.backtest.worlds import Bench
 from tidemill.strategy.strategy import Strategy
 
-_LATE = 0.99
-"""The share of labels whose delay a step waits for before it counts as settled."""
 SALT = "backtest"
 """The same as that of a backtest, so that the same fits are shared."""
 
@@ -118,16 +116,16 @@ class Part:
         self.costs = base.costs or setting.costs
         end = _end_of(history, moments[-1])
         truth = self.bench.truth(base.labels, _from_the_start(given), now=end)
-        self._places = truth.place
+        self._truth = truth
         self.scorer = Scorer(
             answers=self.bench.answers,
             truth=truth,
             metric=self.metric,
             half=np.zeros(len(history), dtype=bool),
-            unit=_units(history.records["unit"]),
+            unit=numbered(history.records["unit"]),
             costs=self.costs,
         )
-        wait = _waits(history, duration(base.labels.final_after))
+        wait = longest_delay(history, duration(base.labels.final_after))
         first, second = moments[0] + self.latency, timedelta(seconds=1)
         self.scored = [
             k
@@ -166,32 +164,17 @@ class Part:
             Let each seed draw the training rows anew.
         """
         runs = [[self._run(s, seed, resampled) for seed in seeds] for s in strategies]
-        simulate([run for each in runs for run in each], self._turns)
+        self._drive([run for each in runs for run in each])
         return [self._replayed(s, each) for s, each in zip(strategies, runs, strict=True)]
 
     def drive(self, strategy: Strategy, seeds: Sequence[int]) -> list[Run]:
         """Replay one strategy and return its runs."""
         runs = [self._run(strategy, seed, resampled=False) for seed in seeds]
-        simulate(runs, self._turns)
+        self._drive(runs)
         return runs
 
-    def deterministic(self, strategy: Strategy) -> bool:
-        """Tell whether two seeds train models that answer alike."""
-        runs = [self._run(strategy, seed, resampled=False) for seed in (0, 1)]
-        first = self.steps.moments[0]
-        simulate(runs, sorted({first, first + self.latency}))
-        models = [one.model for run in runs for one in lived(run)]
-        if len(models) < 2 or None in models:  # noqa: PLR2004 - one of each seed
-            return True
-        said = [self.bench.answers.of(str(model), 0) for model in models]
-        return bool(said[0].equals(said[1]))
-
-    @property
-    def _turns(self) -> list[datetime]:
-        """When every mill turns; at last when what began with the last step is done."""
-        *before, last, end = self.steps.moments
-        landed = last + self.latency
-        return [*before, last, *([landed] if last < landed < end else [])]
+    def _drive(self, runs: Sequence[Run]) -> None:
+        simulate(runs, self.steps.moments[:-1], until=self.steps.moments[-1])
 
     def _run(self, strategy: Strategy, seed: int, resampled: bool) -> Run:  # noqa: FBT001 - inside
         own = replace(strategy, signing="auto")
@@ -244,8 +227,7 @@ class Part:
             step = place.get(bisect_right(moments, one.triggered_at) - 1)
             if step is not None:
                 effort[step] += self.retrain_price(strategy, one.seconds, one.became)
-        chosen = run.world.events.chosen_places()  # type: ignore[attr-defined]
-        labelled = chosen[np.isin(chosen, self._places)]
+        labelled = labelled_places(run, self._truth)
         for k, i in place.items():
             low, high = self.steps.rows(k)
             effort[i] += sheet.label * int(((labelled >= low) & (labelled < high)).sum())
@@ -276,19 +258,3 @@ def _end_of(history: History, last: datetime) -> datetime:
     """Return when the last label of a history came, or its last step ended."""
     came = int(history.label_available.max(initial=0))
     return max(last, datetime.fromtimestamp(0, UTC) + timedelta(microseconds=came))
-
-
-def _waits(history: History, final: timedelta) -> timedelta:
-    """Return how long a step waits until its labels have come."""
-    waits = history.label_available - history.at[history.label_place]
-    late = float(np.quantile(waits, _LATE)) if len(waits) else 0.0
-    return max(final, timedelta(microseconds=late))
-
-
-def _units(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Number the units; a record without one is a unit of its own."""
-    names = pc.dictionary_encode(column).combine_chunks()
-    codes = pc.fill_null(names.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-    alone = codes < 0
-    codes[alone] = codes.max(initial=-1) + 1 + np.arange(int(alone.sum()))
-    return codes

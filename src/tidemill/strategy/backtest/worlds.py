@@ -28,7 +28,7 @@ from tidemill.loop.training import Seeded
 from tidemill.loop.training.resampled import Resampled
 from tidemill.strategy.backtest.answers import Answers, Steps, fronts_of, segments
 from tidemill.strategy.backtest.score import Truth
-from tidemill.strategy.backtest.simulate import Run
+from tidemill.strategy.backtest.simulate import Run, lived, simulate
 from tidemill.strategy.strategy import Strategy
 
 LASTING = 400_000_000
@@ -159,6 +159,18 @@ class Bench:
         )
         self.runs.append(run)
         return run
+
+    def same_twice(self, strategy: Strategy) -> bool:
+        """Tell whether two seeds train models that answer alike."""
+        strategy = replace(strategy, signing="auto")
+        runs = [self.run(f"probe {k}", strategy, seed=k) for k in (0, 1)]
+        first = self.steps.moments[0]
+        simulate(runs, sorted({first, first + self._latency}))
+        models = [one.model for run in runs for one in lived(run)]
+        if len(models) < 2 or None in models:  # noqa: PLR2004 - one of each seed
+            return True
+        said = [self.answers.of(str(model), 0) for model in models]
+        return bool(said[0].equals(said[1]))
 
     def truth(
         self,
