@@ -4,6 +4,11 @@ What the world said (records, labels, feedback, when each could first be seen) i
 a project; what the mill decided is decided again. A replay of the weeks that were just run
 with the same strategy must come to the same decisions: that is how one knows that no turn
 looked at what it could not have known.
+
+Use it to hold one strategy to one project: it goes through the moments that were lived, with a
+world of any adapters. To compare many strategies on one history, or to replay a table, use
+``strategy/backtest``: it turns on steps of its own, in worlds that share fits and answers, and
+the parity tests hold it to this.
 """
 
 from __future__ import annotations

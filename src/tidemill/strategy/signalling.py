@@ -29,7 +29,7 @@ def facts(turn: Turn) -> Facts:
     last, asked = state.fact("last_triggered"), state.fact("asked")
     last = None if last is None else datetime.fromisoformat(last)
     wants = turn.strategy.trigger.wants
-    releases = state.machines(RELEASE)
+    triggered, fits = _retrains(turn)
     front = state.front()
     live = None if front is None or front.version is None else front.at
     windows, arrived, counts = (), (), (0, 0)
@@ -47,8 +47,8 @@ def facts(turn: Turn) -> Facts:
         labels=counts[1],
         windows=windows,
         arrived=arrived,
-        triggered=tuple(datetime.fromisoformat(m.payload["triggered_at"]) for m in releases),
-        fits=tuple(_fits(releases)),
+        triggered=triggered,
+        fits=fits,
         costs=turn.strategy.costs,
     )
 
@@ -58,12 +58,26 @@ def ask(turn: Turn) -> Decision:
     return turn.strategy.trigger(facts(turn))
 
 
-def _fits(releases: list[Machine]) -> Iterator[Fitted]:
+def _retrains(turn: Turn) -> tuple[tuple[datetime, ...], tuple[Fitted, ...]]:
+    """Return when every retrain was triggered, and the fits that were done.
+
+    Of a release that has not moved on, what was read before is still so.
+    """
+    read: dict[str, tuple[str, datetime, Fitted | None]]
+    read = turn.world.remembered.setdefault("retrains", {})
+    releases = turn.world.state.machines(RELEASE)
     for m in releases:
-        if m.payload.get("seconds") is not None:
-            at = datetime.fromisoformat(m.payload["trained_at"])
-            rows = m.payload["dataset"]["train"]
-            yield Fitted(at=at, rows=rows, seconds=m.payload["seconds"])
+        if m.id not in read or read[m.id][0] != m.state:
+            read[m.id] = (m.state, datetime.fromisoformat(m.payload["triggered_at"]), _fitted(m))
+    found = [read[m.id] for m in releases]
+    return tuple(at for _, at, _ in found), tuple(fit for _, _, fit in found if fit is not None)
+
+
+def _fitted(m: Machine) -> Fitted | None:
+    if m.payload.get("seconds") is None:
+        return None
+    at = datetime.fromisoformat(m.payload["trained_at"])
+    return Fitted(at=at, rows=m.payload["dataset"]["train"], seconds=m.payload["seconds"])
 
 
 def _grid(turn: Turn, since: datetime) -> tuple[datetime, timedelta]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tidemill.faces.cli import reading
+from tidemill.adapters.sources import separated
 from tidemill.faces.cli.reading import load
 
 DAY = "2024-01-02T00:00:00Z"
@@ -107,7 +107,7 @@ def test_a_few_bad_values_do_not_make_a_column_text(tmp_path):
 
 
 def test_a_late_change_of_type_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "_BLOCK", 1000)
+    monkeypatch.setattr(separated, "BLOCK", 1000)
     path = tmp_path / "a.csv"
     path.write_text("n,x\n" + "1,1\n" * 5_000 + "2,oops\n")
     assert load(path).rows.num_rows == 5_001

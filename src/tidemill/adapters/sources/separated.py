@@ -15,7 +15,7 @@ BLOCK = 1 << 24
 
 
 def separated(raw: bytes, file: str, texts: Sequence[str]) -> pa.Table:
-    """Read the bytes of a CSV file; an empty text is missing.
+    r"""Read the bytes of a CSV file; an empty text is missing.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def separated(raw: bytes, file: str, texts: Sequence[str]) -> pa.Table:
 
     Examples
     --------
-    >>> separated(b"id;n\\n007;1\\n;2\\n", "a.csv", ["id"]).to_pylist()
+    >>> separated(b"id;n\n007;1\n;2\n", "a.csv", ["id"]).to_pylist()
     [{'id': '007', 'n': 1}, {'id': None, 'n': 2}]
     """
     header = raw.split(b"\n", 1)[0].strip()

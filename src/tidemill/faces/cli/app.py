@@ -29,7 +29,7 @@ _GROUPS = (
     ("labels", "labels:app", "Truths: import."),
     ("feedback", "feedback:app", "What users did: import."),
     ("releases", "releases:app", "Candidates: list, report, approve, reject, rollback."),
-    ("strategy", "rules:app", "The rules of every stage: show."),
+    ("strategy", "rules:app", "The rules of every stage: show, log, diff, check, tune."),
 )
 _VALUED = ("--project",)
 _FLAGS = ("--json", "--debug")

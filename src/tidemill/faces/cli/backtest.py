@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,14 +13,14 @@ from tidemill.core.ports import Json
 from tidemill.faces.cli.backtest_options import FREE, GROUP, TERMS, CostOptions, TermOptions
 from tidemill.faces.cli.exits import Exit
 from tidemill.faces.cli.options import USUAL, Options
-from tidemill.faces.cli.printing import answer, facts, note
+from tidemill.faces.cli.printing import answer, err, facts, note
+from tidemill.faces.cli.progress import progress
 from tidemill.faces.cli.table_options import UNSAID, TableOptions
 
 if TYPE_CHECKING:
     from tidemill.faces.asking import Asked, Ready
 
 _NARROWEST = 80
-Told = Callable[[float, str], None]
 
 
 def backtest(
@@ -60,7 +57,7 @@ def backtest(
         )
     if tables:
         ready = _of_table(tables[0], columns, asked, options)
-        with _progress(options) as told:
+        with progress(options) as told:
             document = ready.run(told)
     else:
         document = _of_project(paths, columns, asked, options)
@@ -87,7 +84,7 @@ def _of_table(path: str, columns: TableOptions, asked: Asked, options: Options) 
     if not options.json:
         from tidemill.faces.cli.integrity import show_understood, understood
 
-        out = _err()
+        out = err()
         out.print(_model(ready), style="bold")
         show_understood(out, understood(path, found))
         _show_plan(out, ready)
@@ -126,13 +123,13 @@ def _of_project(
     with options.open() as mill:
         ready = of_project(mill, replace(asked, strategies=(*words, *asked.strategies)))
         if not options.json:
-            out = _err()
+            out = err()
             given = ready.given
             kinds = ", ".join(f"{name} ({kind})" for name, kind in given.features) or "none"
             rows = f"{given.title}: {len(given.history):,} records"
             out.print(facts([("read", rows), ("task", given.task), ("features", kinds)]))
             _show_plan(out, ready)
-        with _progress(options) as told:
+        with progress(options) as told:
             return ready.run(told)
 
 
@@ -147,30 +144,6 @@ def _show_plan(out: Console, ready: Ready) -> None:
     names = ", ".join(one.name for one in ready.strategies)
     out.print(facts([("replays", f"{names}, in steps of {ready.setting.step}")]))
     out.print()
-
-
-def _err() -> Console:
-    return Console(stderr=True, markup=False, highlight=False, emoji=False)
-
-
-def _untold(_done: float, _what: str) -> None:
-    """Nobody watches."""
-
-
-@contextmanager
-def _progress(options: Options) -> Generator[Told]:
-    """Show how far it is, on a terminal only."""
-    console = _err()
-    if not sys.stderr.isatty() or options.json:
-        yield _untold
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    shown = (BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
-    words = TextColumn("{task.description}")
-    with Progress(*shown, words, console=console, transient=True) as bar:
-        task = bar.add_task("begins", total=1.0)
-        yield lambda done, what: bar.update(task, completed=done, description=what)
 
 
 def _can_draw(html: Path | None) -> None:

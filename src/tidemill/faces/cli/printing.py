@@ -37,6 +37,11 @@ def out() -> Console:
     return _Out(markup=False, highlight=False, emoji=False)
 
 
+def err() -> Console:
+    """Return standard error, for what is not the answer."""
+    return Console(stderr=True, markup=False, highlight=False, emoji=False)
+
+
 def note(text: str) -> None:
     """Tell something that is not the answer, on standard error."""
     print(text, file=sys.stderr)

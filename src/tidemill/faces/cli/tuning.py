@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +14,8 @@ from tidemill.core.ports import Json
 from tidemill.faces.cli.backtest_options import FREE, TERMS, CostOptions, TermOptions
 from tidemill.faces.cli.exits import Exit
 from tidemill.faces.cli.options import USUAL, Options
-from tidemill.faces.cli.printing import answer, at, count, facts, note, table
+from tidemill.faces.cli.printing import answer, at, count, err, facts, note, table
+from tidemill.faces.cli.progress import progress
 from tidemill.faces.cli.table_options import UNSAID, TableOptions
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 GROUP = Group("What is tried", sort_key=3)
 _INCUMBENT = "monthly"
 _SHOWN = 10
-Told = Callable[[float, str], None]
 
 
 @Parameter(name="*")
@@ -127,7 +125,7 @@ def _of_table(
     if not options.json:
         from tidemill.faces.cli.integrity import show_understood, understood
 
-        show_understood(_err(), understood(path, found))
+        show_understood(err(), understood(path, found))
     kept = None if asked.cache is None else FileOpenings(asked.cache)
     return _tuned(ready, searched, kept, options)
 
@@ -160,7 +158,7 @@ def _tuned(ready: Ready, searched: SearchOptions, kept: Openings | None, options
         space = {"trigger": [ready.strategies[0].trigger, *choices], **space}
     for line in ready.given.warnings:
         note(f"note: {line}")
-    with _progress(options) as told:
+    with progress(options) as told:
         return search(
             ready.given,
             ready.strategies[0],
@@ -269,21 +267,3 @@ def _number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4g}"  # noqa: PLR2004 - three digits
-
-
-def _err() -> Console:
-    return Console(stderr=True, markup=False, highlight=False, emoji=False)
-
-
-@contextmanager
-def _progress(options: Options) -> Generator[Told | None]:
-    """Show how far it is, on a terminal only."""
-    if not sys.stderr.isatty() or options.json:
-        yield None
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    words = TextColumn("{task.description}")
-    with Progress(BarColumn(), TimeElapsedColumn(), words, console=_err(), transient=True) as bar:
-        task = bar.add_task("begins", total=1.0)
-        yield lambda done, what: bar.update(task, completed=done, description=what)

@@ -29,7 +29,6 @@ STAGES = ("trigger", "dataset")
 _FACTORS = (0.25, 0.5, 1, 2, 4)
 _STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 _EVEN = 5
-TRIGGERS = ("never", "every", "performance", "dropped", "drift")
 
 
 def triggers(names: Iterable[str], metric: Metric, step: str) -> list[Trigger]:
