@@ -93,6 +93,10 @@ def like_these(
     return estimate, f"{groups} stretches of at least {series.size // groups} periods"
 
 
+def _figure(length: float) -> str:
+    return f"{length:,.0f}" if length >= 100 else f"{length:.3g}"  # noqa: PLR2004 - three digits
+
+
 def _why_not(
     series: NDArray[np.float64], step: float, needs: dict[str, float], groups: int, unit: str
 ) -> str | None:
@@ -104,8 +108,8 @@ def _why_not(
     name = max(needs, key=lambda need: needs[need])
     if length < needs[name] * (1 - 1e-9):  # lengths are sums of floats
         return (
-            f"too few independent periods: {groups} stretches of {length:.3g} {unit} are shorter "
-            f"than the {name}, {needs[name]:.3g} {unit}"
+            f"too few independent periods: {groups} stretches of {_figure(length)} {unit} are "
+            f"shorter than the {name}, {_figure(needs[name])} {unit}"
         )
     p = trend_p(series)
     if p <= _TREND_LEVEL:

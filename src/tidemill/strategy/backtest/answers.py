@@ -142,6 +142,12 @@ def fronts_of(world: World) -> Fronts:
     return [(front.at, _digest(world, front)) for front in world.state.fronts()]
 
 
+def front_of(world: World) -> str | None:
+    """Return the model, by its digest, that is in front now."""
+    front = world.state.front()
+    return None if front is None else _digest(world, front)
+
+
 def _digest(world: World, front: Front) -> str | None:
     machine = world.state.machine(RELEASE, front.version) if front.version else None
     return None if machine is None else machine.payload["model"]["digest"]

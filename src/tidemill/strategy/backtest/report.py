@@ -52,7 +52,7 @@ def report(
     front = _front(everyone, terms)
     among = _among(others, terms)
     name = NAMES.get(metric.name, metric.name)
-    freshness = _freshness(rows, baseline, terms)
+    freshness = _freshness(rows, terms)
     step = terms.rows.steps.moments
     told = {
         "schema": SCHEMA,
@@ -313,7 +313,7 @@ def _hindsight(found: Json | None, terms: Terms) -> Json | None:
     }
 
 
-def _freshness(rows: Sequence[Told], baseline: Told, terms: Terms) -> Comparison | None:
+def _freshness(rows: Sequence[Told], terms: Terms) -> Comparison | None:
     """Compare fresh models with the first one at equal training size, where sizes grew."""
     fresh = [row for row in rows if row.name == "every step, same size"]
     never = [row for row in rows if row.words.startswith("retrain once")]

@@ -170,6 +170,7 @@ class Backtest:
         span = (moments[-1] - moments[0]).total_seconds()
 
         def told(now: datetime) -> None:
+            self.bench.look_ahead(runs, now)
             passed = (now - moments[0]).total_seconds() / span
             self._say(start + (upto - start) * passed, what)
 
@@ -195,7 +196,7 @@ class Backtest:
             costs=self.base.costs or self.setting.costs,
         )
         step = duration(self.setting.step)
-        skipped = -((steps.moments[0] - steps.moments[0] - self.latency) // step)
+        skipped = -(-self.latency // step)
         scored = [k for k in range(skipped, len(steps)) if steps.rows(k)[0] < steps.rows(k)[1]]
         then = [self._known_then(k) for k in scored]
         rows = Rows(scorer, steps, scored, then)

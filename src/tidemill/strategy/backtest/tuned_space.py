@@ -39,19 +39,19 @@ def triggers(names: Iterable[str], metric: Metric, step: str) -> list[Trigger]:
     NotFound
         If there is none of a name.
     """
-    made: dict[str, Trigger] = {
-        "never": Once(),
-        "every": Every(step),
-        "performance": Cusum(metric),
-        "dropped": DroppedBy(metric, 0.02),
-        "drift": OutputDrift(),
-    }
-    found: list[Trigger] = []
-    for name in names:
-        if name not in made:
-            raise unknown("trigger", name, made)
-        found.append(made[name])
-    return found
+    made: list[tuple[str, Trigger]] = [
+        ("never", Once()),
+        ("every", Every(step)),
+        ("performance", Cusum(metric)),
+        ("dropped", DroppedBy(metric, 0.02)),
+        ("drift", OutputDrift()),
+    ]
+    known = dict(made)
+    wanted = list(names)
+    for name in wanted:
+        if name not in known:
+            raise unknown("trigger", name, known)
+    return [known[name] for name in wanted]
 
 
 def usual_space(

@@ -32,7 +32,7 @@ def validity(
 ) -> list[Json]:
     """Answer what a careful reader asks first."""
     return [
-        _depends(given),
+        _depends(),
         _support(given, terms),
         _settled(terms),
         _scored(rows, metric, terms),
@@ -45,7 +45,7 @@ def _asked(question: str, answer: str, why: str) -> Json:
     return {"question": question, "answer": answer, "why": why}
 
 
-def _depends(given: Given) -> Json:
+def _depends() -> Json:
     question = "Can labels depend on what the model did?"
     why = (
         "A replay takes the labels that came. Where an answer changes what happens next (a loan "
@@ -136,7 +136,7 @@ def conclusion(
     """Say what follows, the most important first; ``among`` is the best against the others."""
     if not any(np.isfinite(overall(row.mean, terms.weight)) for row in rows):
         return ["Nothing could be scored: see the notes of each strategy, and the steps."]
-    said = [_headline(found, metric, terms)]
+    said = [_headline(found, metric)]
     said += [_money(c, terms) for c in _best(found) if c.money is not None]
     said += [_between(c, metric) for c in among if _best(found)]
     said += _growth(found, rows, freshness, metric, terms)
@@ -164,7 +164,13 @@ def _best(found: Sequence[Comparison]) -> list[Comparison]:
     return sorted(sure, key=lambda c: -c.this_history.value)[:1]
 
 
-def _headline(found: Sequence[Comparison], metric: str, terms: Terms) -> str:
+def _leading(found: Sequence[Comparison]) -> list[Comparison]:
+    """Return the best, or else the one that did best on this history, if any did better."""
+    better = [c for c in found if c.verdict == Better.BETTER]
+    return _best(found) or sorted(better, key=lambda c: -c.this_history.value)[:1]
+
+
+def _headline(found: Sequence[Comparison], metric: str) -> str:
     if not found:
         return "One strategy alone: there is nothing to compare it with."
     best = _best(found)
@@ -175,6 +181,19 @@ def _headline(found: Sequence[Comparison], metric: str, terms: Terms) -> str:
             f"{c.name} beats {who} by {figure(d.value)} {metric} "
             f"[{figure(d.low)}, {figure(d.high)}] on this history."
         )
+    leading = _leading(found)
+    if leading:
+        c, d = leading[0], leading[0].this_history
+        return (
+            f"It cannot be said that retraining beats {c.against}: {c.name} did better by "
+            f"{figure(d.value)} {metric} [{figure(d.low)}, {figure(d.high)}] on this history, but "
+            f"that may be luck: of one model with its rows, or of the best of several."
+        )
+    return _nobody(found, metric)
+
+
+def _nobody(found: Sequence[Comparison], metric: str) -> str:
+    """Say how it stands when no strategy did better than what all are compared with."""
     worse = [c for c in found if c.verdict == Better.WORSE]
     same = [c for c in found if c.verdict == Better.SAME]
     against = found[0].against
@@ -202,6 +221,8 @@ def _between(c: Comparison, metric: str) -> str:
     if np.isfinite(c.periods.low):
         reach = f"[{figure(c.periods.low, '+')}, {figure(c.periods.high, '+')}]"
         future = f"; in periods like these {figure(c.periods.value, '+')} {reach}"
+        if c.periods.low <= 0 <= c.periods.high:
+            future = f"; for periods like these it cannot be said, {reach}"
     return f"{c.name} against {c.against}: {figure(d.value, '+')} {metric} {ends}{future}."
 
 
@@ -232,9 +253,9 @@ def _growth(
     terms: Terms,
 ) -> list[str]:
     """Say whether the gain is of fresh data, or of more data, as far as either is sure."""
-    if freshness is None or not _best(found):
+    if freshness is None or not _leading(found):
         return []
-    d, best = freshness.this_history, _best(found)[0]
+    d, best = freshness.this_history, _leading(found)[0]
     numbers = f"{figure(d.value, '+')} {metric} [{figure(d.low, '+')}, {figure(d.high, '+')}]"
     same = next(row for row in rows if row.name == freshness.name)
     more = compare([row for row in rows if row.name == best.name], same, terms)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,7 +27,7 @@ from tidemill.core.rules import LabelRule
 from tidemill.core.work import same_features
 from tidemill.loop.training import Seeded
 from tidemill.loop.training.resampled import Resampled
-from tidemill.strategy.backtest.answers import Answers, Steps, fronts_of, segments
+from tidemill.strategy.backtest.answers import Answers, Steps, front_of, fronts_of, segments
 from tidemill.strategy.backtest.score import Truth
 from tidemill.strategy.backtest.simulate import Run, lived, simulate
 from tidemill.strategy.strategy import Strategy
@@ -118,6 +119,7 @@ class Bench:
         self._slices: dict[int, pa.Table] = {}
         self._kinds: dict[str, dict[str, str]] = {}
         self._marks: dict[int, str] = {}
+        self._begun: set[tuple[str, int]] = set()
         self.runs: list[Run] = []
         self._judge: ReplayEvents | None = None
         records = history.records.select(["output", "output_text", "score"])
@@ -200,10 +202,22 @@ class Bench:
 
     def prepare(self, pairs: Sequence[tuple[str | None, int]]) -> None:
         """Start to ask models about steps, side by side, before the answers are needed."""
-        if self.work.parallel:
-            for model, step in pairs:
-                if model is not None and not self.answers.has(model, step):
-                    self.work.submit(*self._question(model, step))
+        if not self.work.parallel:
+            return
+        for model, step in pairs:
+            if model is None or (model, step) in self._begun or self.answers.has(model, step):
+                continue
+            self._begun.add((model, step))
+            self.work.submit(*self._question(model, step))
+
+    def look_ahead(self, runs: Sequence[Run], now: datetime) -> None:
+        """Start to ask the models in front about the step that begins, while mills turn.
+
+        Whoever is in front answers at least a part of it, so nothing is asked in vain.
+        """
+        step = bisect_right(self.steps.moments, now) - 1
+        if 0 <= step < len(self.steps):
+            self.prepare([(front_of(run.world), step) for run in runs])
 
     def _said(self, world: World, low: int, high: int) -> pa.Table:
         """Return what the models of a run answered on the records [low, high)."""
