@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from tidemill.core.errors import BadInput
 from tidemill.measures import AUC
-from tidemill.statistics import auc_influence, by_unit, mean_influence, weighted_mean
+from tidemill.statistics import auc_influence, mean_influence, weighted_mean
 
 Floats = NDArray[np.float64]
 
@@ -99,19 +98,3 @@ def test_no_mean_no_influence() -> None:
 def test_labels_must_be_0_or_1() -> None:
     with pytest.raises(BadInput, match=r"label 2\.0 is not 0 or 1"):
         auc_influence(np.array([0, 1, 2]), np.arange(3.0), np.ones(3))
-
-
-@given(arrays(np.float64, (2, 7), elements=st.floats(-9, 9)))
-def test_units_gather_their_rows(moves: Floats) -> None:
-    unit = np.array(["b", "a", "b", "c", "a", "b", "c"])
-    got = by_unit(moves, unit)
-    assert got.shape == (2, 3)
-    for pair in range(2):
-        assert got[pair] == pytest.approx(by_unit(moves[pair], unit))
-        for place, name in enumerate("abc"):
-            assert got[pair, place] == pytest.approx(moves[pair, unit == name].sum())
-
-
-def test_each_row_has_a_unit() -> None:
-    with pytest.raises(BadInput, match="one unit per row"):
-        by_unit(np.ones(3), np.ones(2))

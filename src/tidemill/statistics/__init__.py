@@ -1,7 +1,7 @@
 """How sure we are: weighted estimates and intervals that respect time."""
 
 from tidemill.statistics.cadence import best_cadence, staleness
-from tidemill.statistics.influence import auc_influence, by_unit, mean_influence
+from tidemill.statistics.influence import auc_influence, mean_influence
 from tidemill.statistics.jackknife import jackknife
 from tidemill.statistics.like_these import like_these
 from tidemill.statistics.overfitting import probability_of_overfitting
@@ -25,7 +25,6 @@ __all__ = [
     "Schedule",
     "auc_influence",
     "best_cadence",
-    "by_unit",
     "calendar",
     "cross_fitted",
     "group_t",

@@ -100,34 +100,3 @@ def auc_influence(
     moves[:] = 0.0
     moves[rows] = share * (np.where(positive, below[place], above[place]) - area)
     return moves
-
-
-def by_unit(influence: NDArray[Any], unit: NDArray[Any]) -> NDArray[np.float64]:
-    """Add up the influences of each unit's rows.
-
-    Parameters
-    ----------
-    influence
-        One number per row in the last axis: shape (rows,), or (seed pairs, rows).
-    unit
-        The unit of each row, such as a user or a day; values that can be sorted.
-
-    Returns
-    -------
-    numpy.ndarray
-        The same with one number per unit in the last axis, units in sorted order.
-
-    Examples
-    --------
-    >>> by_unit(np.array([1.0, 2.0, -3.0]), np.array(["b", "a", "b"]))
-    array([ 2., -2.])
-    """
-    moves, known = np.asarray(influence, dtype=np.float64), np.asarray(unit)
-    if known.ndim != 1 or moves.ndim < 1 or moves.shape[-1] != known.size:
-        raise BadInput(
-            f"influence has shape {moves.shape}, unit {known.shape}.", fix="pass one unit per row."
-        )
-    names, which = np.unique(known, return_inverse=True)
-    flat = moves.reshape(-1, known.size)
-    sums = np.array([np.bincount(which, row, names.size) for row in flat], dtype=np.float64)
-    return sums.reshape((*moves.shape[:-1], names.size))

@@ -184,6 +184,7 @@ class ReplayEvents(MemoryEvents):
         self.history = history
         self.content = ""
         """Names all that was decided so far; two replays that decided alike share it."""
+        self._held: list[pa.Table] = []
         self._parts: list[tuple[int, Places, npt.NDArray[np.float64]]] = []
         self._chosen: tuple[int, Places, npt.NDArray[np.float64]] | None = None
         for name, rows in history.tables.items():
@@ -201,7 +202,7 @@ class ReplayEvents(MemoryEvents):
         if not super().append(table, rows, writer=writer, sequence=sequence):
             return False
         self.content = f"{hash((self.content, table, writer, sequence, id(rows))):x}"
-        self._held = [*getattr(self, "_held", ()), rows]  # so that no other takes its id
+        self._held.append(rows)  # so that no other takes its id
         if table == "chosen" and rows.num_rows:
             pi = rows["pi"].to_numpy(zero_copy_only=False)
             seen = int(times(rows["available_at"])[0])

@@ -33,6 +33,8 @@ from tidemill.strategy.backtest.worlds import Bench
 from tidemill.strategy.strategy import Strategy
 
 NEVER, EVERY_STEP = "never", "every step"
+MOST_BYTES = 1_000_000_000
+"""Bytes of answers kept between moments; those of gates are asked for once."""
 MOST_CUTS = 60
 """Cut-offs that a schedule in hindsight may choose from."""
 _OUTSIDE = "outside the grid of the optimum"
@@ -171,6 +173,7 @@ class Backtest:
 
         def told(now: datetime) -> None:
             self.bench.look_ahead(runs, now)
+            self.work.trim(MOST_BYTES)
             passed = (now - moments[0]).total_seconds() / span
             self._say(start + (upto - start) * passed, what)
 
