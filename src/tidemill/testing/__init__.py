@@ -2,10 +2,11 @@
 
 Hand a rule to :func:`check_rule`, or give each function of :func:`yield_checks` to pytest.
 For an adapter there is one suite a port: :func:`check_event_store`, :func:`check_state_store`,
-:func:`check_blob_store`, :func:`check_jobs`, :func:`check_inbox`; and :func:`check_door` for a
+:func:`check_blob_store`, :func:`check_jobs`, :func:`check_inbox`, :func:`check_channel`; and :func:`check_door` for a
 faster way to what a turn asks of them.
 """
 
+from tidemill.testing.channels import check_channel
 from tidemill.testing.doors import check_door
 from tidemill.testing.rules import check_rule, yield_checks
 from tidemill.testing.stages import stage_of
@@ -14,6 +15,7 @@ from tidemill.testing.work import check_inbox, check_jobs
 
 __all__ = [
     "check_blob_store",
+    "check_channel",
     "check_door",
     "check_event_store",
     "check_inbox",
