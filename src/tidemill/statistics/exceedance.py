@@ -85,14 +85,17 @@ def rate_limit(hits: NDArray[Any], n: NDArray[Any], *, alpha: float) -> float:
     """Return a limit that the share of a new day is above with probability alpha at most.
 
     The days are the units: on the scale ``asin(sqrt(share))``, where the spread of a share
-    does not depend on it, a t prediction limit for one more day. Where hits are too rare for
-    days to show a spread, the exact upper bound of all rows together stands in, so a limit is
-    never 0 because nothing happened yet.
+    does not depend on it, a t prediction limit for one more day. Where bad days come in bursts
+    that limit is too low, so it is never below the k-th largest day, with k at most alpha of
+    the days plus one, which needs no distribution. Where hits are too rare for days to show a
+    spread, the exact upper bound of all rows together stands in: a limit is never 0 because
+    nothing happened yet.
 
     Parameters
     ----------
     hits, n
-        Rows that were hit, of how many, one of each per day; days without rows are left out.
+        Rows that were hit, of how many, one of each per day; a day with less than a tenth of
+        the median of rows is cut or broken, and left out.
     alpha
         How likely a day without any change may be above it.
 
@@ -122,15 +125,20 @@ def rate_limit(hits: NDArray[Any], n: NDArray[Any], *, alpha: float) -> float:
             f"hits have shape {some.shape}, rows {rows.shape}.", fix="pass one of each per day."
         )
     some, rows = some[rows > 0], rows[rows > 0]
+    if rows.size:
+        whole = rows >= 0.1 * np.median(rows)
+        some, rows = some[whole], rows[whole]
     if some.size < 2:  # noqa: PLR2004 - a spread needs two
         return math.nan
     angle = np.arcsin(np.sqrt((some + 0.375) / (rows + 0.75)))
     far = float(stats.t.ppf(1 - alpha, some.size - 1)) * math.sqrt(1 + 1 / some.size)
     by_day = math.sin(min(math.pi / 2, float(angle.mean()) + far * float(angle.std(ddof=1)))) ** 2
+    place = max(1, math.floor(alpha * (some.size + 1)))
+    largest = float(np.sort(some / rows)[-place])
     total, hit = float(rows.sum()), float(some.sum())
     together = 1.0 if hit >= total else float(betaincinv(hit + 1, total - hit, 1 - alpha))
     # Rare hits: the transform reads 0 of n as 3/8 of a row, which is no share that was seen.
-    return together if not hit else max(by_day, together)
+    return together if not hit else max(by_day, together, largest)
 
 
 def count_ranges(

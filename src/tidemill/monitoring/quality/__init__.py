@@ -8,12 +8,14 @@ from tidemill.monitoring.quality.bad_rows import bad_rows
 from tidemill.monitoring.quality.counts import RowCount
 from tidemill.monitoring.quality.duplicates import Duplicates
 from tidemill.monitoring.quality.freshness import Freshness
+from tidemill.monitoring.quality.measuring import Measured, measure
 from tidemill.monitoring.quality.missing import Finite, NullRate
 from tidemill.monitoring.quality.predicates import Holds
 from tidemill.monitoring.quality.protocol import QualityRule, RowRule
 from tidemill.monitoring.quality.ranges import InRange
 from tidemill.monitoring.quality.schema import Schema
 from tidemill.monitoring.quality.sets import InSet, Vanished
+from tidemill.monitoring.quality.suggest import Suggestion, Suggestions, suggest
 from tidemill.monitoring.quality.texts import Matches, TypeIs
 
 __all__ = [
@@ -24,12 +26,17 @@ __all__ = [
     "InRange",
     "InSet",
     "Matches",
+    "Measured",
     "NullRate",
     "QualityRule",
     "RowCount",
     "RowRule",
     "Schema",
+    "Suggestion",
+    "Suggestions",
     "TypeIs",
     "Vanished",
     "bad_rows",
+    "measure",
+    "suggest",
 ]

@@ -12,9 +12,9 @@ from ibis.expr import types as ir
 from tidemill.core.limits import Between, Texts
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
+from tidemill.monitoring.names import snake
 from tidemill.monitoring.quality.columns import rows_where, stored, there
 from tidemill.monitoring.quality.judging import judge_share
-from tidemill.monitoring.quality.predicates import snake
 
 
 @rule

@@ -60,15 +60,15 @@ def measure(
     Examples
     --------
     >>> import ibis
-    >>> from tidemill.adapters.engines.duckdb import DuckDBEngine  # doctest: +SKIP
+    >>> from tidemill.adapters.engines.duckdb import DuckDBEngine
     >>> from tidemill.monitoring.quality import NullRate
     >>> day = datetime(2024, 1, 1, tzinfo=UTC)
     >>> records = ibis.memtable({"predicted_at": [day, day], "f_age": [30.0, None]})
     >>> points = measure(
     ...     [NullRate("age", at_most=0.1), NullRate("size", at_most=0.1)], records, DuckDBEngine(),
     ...     window=records.predicted_at.truncate("D"), starts=[day], every=timedelta(days=1),
-    ... )  # doctest: +SKIP
-    >>> points[0][0].value, points[1][0].why  # doctest: +SKIP
+    ... )
+    >>> points[0][0].value, points[1][0].why
     (0.5, "the records have no column 'size'.")
     """
     asked: dict[int, Mapping[str, Any]] = {}

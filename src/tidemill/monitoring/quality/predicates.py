@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ from tidemill.core.limits import Between, Call, Text
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
 from tidemill.measures.projection import asked
+from tidemill.monitoring.names import snake
 from tidemill.monitoring.quality.judging import judge_share, share
 
 
@@ -94,14 +94,3 @@ def not_below_zero(records: ir.Table) -> Any:
     """Hold where the feature ``number`` is not below zero; for tests and examples."""
     number: Any = records.f_number
     return number >= 0
-
-
-def snake(name: str) -> str:
-    """Write what people call something as a name in snake case.
-
-    Examples
-    --------
-    >>> snake("Arrives after it departs!"), snake("Größe")
-    ('arrives_after_it_departs', 'größe')
-    """
-    return re.sub(r"\W+", "_", name.lower()).strip("_") or "unnamed"

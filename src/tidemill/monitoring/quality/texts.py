@@ -21,7 +21,7 @@ _NOT_EVERYWHERE = re.compile(r"\(\?(?:[=!>]|<[=!]|P=|P<)|\\[1-9Zz]")
 _NUMBER = r"[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?"
 _DAY = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _CLOCK = "([ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
-_LOOKS = {
+LOOKS = {
     "number": f"^ *{_NUMBER} *$",
     "whole": "^ *[+-]?[0-9]+ *$",
     "moment": f"^ *{_DAY}{_CLOCK} *$",
@@ -163,7 +163,7 @@ def _is(values: Any, kind: str) -> Any:
     of = values.type()
     if of.is_string():
         # A cast reads other texts on each engine; a pattern reads the same.
-        return values.notnull() if kind == "text" else values.re_search(_LOOKS[kind])
+        return values.notnull() if kind == "text" else values.re_search(LOOKS[kind])
     numeric = of.is_numeric() and not of.is_boolean()  # booleans are numeric to Ibis
     if kind == "whole" and numeric and not of.is_integer():
         return values % 1 == 0
