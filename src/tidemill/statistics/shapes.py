@@ -1,0 +1,209 @@
+"""How much of a series a change of each shape explains, wherever it may lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+SHORTEST_RAMP = 5
+"""A climb within fewer windows is a step."""
+
+_MOST_PLACES = 240
+_NONE = 1e-9
+_HARMONICS = (1, 2)
+_CYCLES = 3.0
+"""Fewer turns than this are no period."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """The change of one kind that explains most.
+
+    ``gain`` is the sum of squares it takes away, ``cost`` how many numbers it took to say,
+    ``fitted`` what it adds to the level; ``start`` and ``end`` are places in the series.
+    """
+
+    kind: str
+    gain: float
+    cost: float
+    size: float
+    fitted: Floats
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """A series with its level, and maybe its season, taken out.
+
+    Parameters
+    ----------
+    rest
+        What is left, 0 where the value is missing; shape (T,).
+    seen
+        1 where there is a value, else 0; shape (T,).
+    basis
+        Orthonormal columns that were taken out, 0 where the value is missing; shape (T, q).
+    """
+
+    rest: Floats
+    seen: Floats
+    basis: Floats
+
+    @classmethod
+    def of(cls, values: Floats, season: int = 0) -> Series:
+        """Take out the level of values that may be NaN, and the mean of each place in season."""
+        seen = np.isfinite(values)
+        place = np.arange(values.size) % season if season else np.zeros(values.size, dtype=int)
+        columns = (place[:, None] == np.unique(place[seen])) & seen[:, None]
+        basis = columns / np.sqrt(columns.sum(axis=0))
+        rest = np.where(seen, values, 0.0)
+        return cls(rest=rest - basis @ (basis.T @ rest), seen=seen.astype(np.float64), basis=basis)
+
+    @property
+    def columns(self) -> Floats:
+        return np.column_stack([self.rest, self.seen, self.basis])
+
+    def gains(self, products: Floats, squares: Floats) -> tuple[Floats, Floats]:
+        """Return gain and size of shapes from their products with ``columns`` and themselves."""
+        left = squares - np.square(products[..., 2:]).sum(axis=-1)
+        # A shape that level and season explain already gains nothing.
+        free = left > _NONE * np.maximum(squares, 1.0)
+        size = np.where(free, products[..., 0] / np.where(free, left, 1.0), 0.0)
+        return size * products[..., 0], size
+
+    def shaped(self, shape: Floats) -> Floats:
+        """Return a shape with what level and season explain of it taken out."""
+        masked = shape * self.seen
+        return masked - self.basis @ (self.basis.T @ masked)
+
+
+def step(series: Series, *, before: int | None = None) -> Shape:
+    """Find the place where the level changes for good.
+
+    Parameters
+    ----------
+    before
+        The last place where it may be; anywhere by default.
+    """
+    many = series.rest.size
+    tails = _sums(series.columns)[-1] - _sums(series.columns)[:-1]
+    gain, size = series.gains(tails, tails[:, 1])
+    gain[0] = -1.0
+    gain[(many if before is None else before + 1) :] = -1.0
+    k = int(gain.argmax())
+    return Shape(
+        kind="sudden",
+        gain=max(float(gain[k]), 0.0),
+        cost=2.0,
+        size=float(size[k]),
+        fitted=series.shaped((np.arange(many) >= k) * size[k]),
+        start=k,
+        end=many,
+    )
+
+
+def bump(series: Series) -> Shape:
+    """Find the stretch inside the series whose level differs from that before and after."""
+    many, sums = series.rest.size, _sums(series.columns)
+    places = _places(1, many)
+    inside = sums[None, places] - sums[places, None]
+    gain, size = series.gains(inside, inside[..., 1])
+    gain[np.tril_indices(places.size)] = -1.0
+    i, j = np.unravel_index(int(gain.argmax()), gain.shape)
+    start, end, at = int(places[i]), int(places[j]), np.arange(many)
+    return Shape(
+        kind="temporary",
+        gain=max(float(gain[i, j]), 0.0),
+        cost=3.0,
+        size=float(size[i, j]),
+        fitted=series.shaped(((at >= start) & (at < end)) * size[i, j]),
+        start=start,
+        end=end,
+    )
+
+
+def ramps(series: Series) -> list[Shape]:
+    """Find the stretch along which the level moves evenly to another one.
+
+    One with both ends inside the series, one each that starts or ends with it, and the line
+    all along: the fewer ends there are to find, the less it takes to say.
+    """
+    many, columns = series.rest.size, series.columns
+    at = np.arange(many, dtype=np.float64)
+    sums, moved = _sums(columns), _sums(columns * at[:, None])
+    twice = _sums((series.seen * at * at)[:, None])[:, 0]
+    places = np.unique(np.append(_places(0, many), many - 1))
+    i, j = np.meshgrid(places, places, indexing="ij")
+    wide = np.maximum(j - i, 1).astype(np.float64)
+    # 0 up to place i, (t - i) / (j - i) between, 1 from place j on.
+    climb = (moved[j] - moved[i] - i[..., None] * (sums[j] - sums[i])) / wide[..., None]
+    parts = (twice[j] - twice[i]) - 2 * i * (moved[j, 1] - moved[i, 1])
+    parts += i * i * (sums[j, 1] - sums[i, 1])
+    squares = parts / wide**2 + sums[-1, 1] - sums[j, 1]
+    gain, size = series.gains(climb + sums[-1] - sums[j], squares)
+    found: list[Shape] = []
+    for starts in (i > 0, i == 0):
+        for ends in (j < many - 1, j == many - 1):
+            fits = starts & ends & (j - i >= SHORTEST_RAMP)
+            if fits.any():
+                best = int(np.where(fits, gain, -1.0).argmax())
+                found.append(_ramp(series, int(i.flat[best]), int(j.flat[best]), gain, size, best))
+    return found
+
+
+def _ramp(series: Series, start: int, end: int, gain: Floats, size: Floats, best: int) -> Shape:
+    many, height = series.rest.size, float(size.flat[best])
+    climb = np.clip((np.arange(many) - start) / (end - start), 0.0, 1.0) * height
+    return Shape(
+        kind="gradual",
+        gain=max(float(gain.flat[best]), 0.0),
+        cost=1.0 + (start > 0) + (end < many - 1),
+        size=height,
+        fitted=series.shaped(climb),
+        start=start,
+        end=end,
+    )
+
+
+def waves(series: Series) -> list[Shape]:
+    """Find the period of a wave, with one and with two harmonics."""
+    many = series.rest.size
+    slow, fast = _CYCLES / many, 1 / 3
+    if fast <= slow:
+        return []
+    rates = np.arange(slow, fast, 1 / (8 * many))
+    turns = 2 * np.pi * np.outer(rates, np.arange(many))
+    return [_wave(series, turns, harmonics) for harmonics in _HARMONICS]
+
+
+def _wave(series: Series, turns: Floats, harmonics: int) -> Shape:
+    parts = [f(k * turns) for k in range(1, harmonics + 1) for f in (np.cos, np.sin)]
+    shapes = np.stack(parts, axis=2) * series.seen[None, :, None]
+    shapes -= np.einsum("tq,fqk->ftk", series.basis, np.einsum("tq,ftk->fqk", series.basis, shapes))
+    inner = np.einsum("ftk,ftl->fkl", shapes, shapes) + _NONE * np.eye(2 * harmonics)
+    toward = np.einsum("ftk,t->fk", shapes, series.rest)
+    weight = np.linalg.solve(inner, toward[..., None])[..., 0]
+    gain = (weight * toward).sum(axis=1)
+    best = int(gain.argmax())
+    fitted = shapes[best] @ weight[best]
+    return Shape(
+        kind="periodic",
+        gain=float(gain[best]),
+        cost=2.0 * harmonics + 1,
+        size=float(np.ptp(fitted[series.seen > 0])),
+        fitted=np.asarray(fitted, dtype=np.float64),
+    )
+
+
+def _sums(columns: Floats) -> Floats:
+    """Return the sums up to, and without, each place."""
+    return np.concatenate([np.zeros((1, columns.shape[1])), np.cumsum(columns, axis=0)])
+
+
+def _places(first: int, end: int) -> NDArray[np.int64]:
+    """Return places from the first on, every one unless the series is very long."""
+    return np.arange(first, end, max(1, -(-(end - first) // _MOST_PLACES)))
