@@ -142,7 +142,8 @@ def _below(
     start = 0
     for drawn in memberships(rng, n, m, permutations=permutations, block=BLOCK):
         stop = start + drawn.shape[1]
-        observed: NDArray[np.bool_] = np.asarray(np.arange(start, stop) < n)
+        observed = np.zeros(stop - start, dtype=np.bool_)
+        observed[: max(0, n - start)] = True
         sides = np.vstack([observed, drawn])
         own = order[ends[start] : ends[stop]]
         for at in range(0, own.size, BLOCK):
