@@ -26,7 +26,7 @@ def within(seconds: float, call: Callable[[], None], channel: object) -> None:
     def run() -> None:
         try:
             call()
-        except BaseException as error:  # noqa: BLE001 - raised again below, in the caller's thread
+        except BaseException as error:  # noqa: BLE001 - told below, in the caller's thread
             failed.append(error)
 
     context = contextvars.copy_context()
@@ -38,5 +38,10 @@ def within(seconds: float, call: Callable[[], None], channel: object) -> None:
             f"{channel!r} did not answer within {seconds:g} s.",
             fix="see whether the service is up, or allow it more time.",
         )
-    if failed:
+    if failed and isinstance(failed[0], Exception):
         raise failed[0]
+    if failed:
+        # What a plugin raises to end the process must not end the mill.
+        raise Undelivered(
+            f"{channel!r} raised {type(failed[0]).__name__}.", fix="use another channel."
+        )
