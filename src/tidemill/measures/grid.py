@@ -19,6 +19,7 @@ BELOW, ABOVE, NAN = -100_000, 100_000, 100_001
 """What :meth:`Grid.cells` says of minus infinity, infinity and NaN, beside every cell."""
 
 _LARGEST = 1.7976931348623157e308
+_FURTHEST = 8e307  # so that the difference of two places is finite
 _SAMPLE = 200_000  # so many give a median known to .003 sd
 _RANGES = ((0.25, 1.349), (0.1, 2.563), (0.05, 3.290), (0.01, 4.653))  # of a normal, in sd
 _LEVELS = 100  # so many different values may lie on a lattice by their nature, not by rounding
@@ -240,7 +241,7 @@ class Grid:
         """Return the value that lies so many cells from the centre."""
         with np.errstate(over="ignore"):
             grown = np.expm1(np.abs(edge) / 100) * (100 * self.unit)
-        return np.clip(self.centre + np.copysign(grown, edge), -_LARGEST, _LARGEST)
+        return np.clip(self.centre + np.copysign(grown, edge), -_FURTHEST, _FURTHEST)
 
 
 def _spread(known: NDArray[np.float64]) -> float:
