@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Any
 
 import ibis
@@ -186,6 +187,21 @@ class Refusal:
         yield cls(("cannot help",), higher_is="neither")
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a model may put out: a text, or a finite number."""
+
+    def broken(self, value: object) -> str | None:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            fits = math.isfinite(value)
+        else:
+            fits = isinstance(value, str)
+        return None if fits else "a text or a finite number"
+
+    def bad(self) -> Iterator[object]:
+        yield from (None, True, math.nan, math.inf, ("a",))
+
+
 @rule
 class OutputShare:
     """The share of records the model gave one answer to.
@@ -205,17 +221,9 @@ class OutputShare:
     3
     """
 
-    value: Annotated[str | float, Has("__hash__", "a text or a number")]
+    value: Annotated[str | float, Answer()]
     _: KW_ONLY
     higher_is: Annotated[str, OneOf(DIRECTIONS)] = "neither"
-
-    def __post_init__(self) -> None:
-        given: Any = self.value
-        if isinstance(given, bool) or not isinstance(given, str | int | float):
-            raise BadValue(
-                f"OutputShare(value={self.value!r}): value must be a text or a number.",
-                fix="pass value as a text or a number.",
-            )
 
     @property
     def metric(self) -> str:

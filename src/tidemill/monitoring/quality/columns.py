@@ -62,12 +62,17 @@ def number(records: ir.Table, column: str) -> Any:
         If it holds something else.
     """
     values = value_of(records, column)
-    if not isinstance(values, ir.NumericValue):
+    if not is_numeric(values):
         raise BadInput(
             f"column {column!r} is {values.type()}, no number.",
             fix=f"ask whether its type is right: TypeIs({column!r}, 'number').",
         )
     return values
+
+
+def is_numeric(values: Any) -> bool:
+    """Tell whether a column holds numbers; to Ibis booleans are numbers too."""
+    return values.type().is_numeric() and not values.type().is_boolean()
 
 
 def text(records: ir.Table, column: str) -> Any:

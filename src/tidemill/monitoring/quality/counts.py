@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC
 from typing import Annotated, Any
 
 from ibis.expr import types as ir
 
 from tidemill.core.errors import BadValue
-from tidemill.core.limits import Has
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
 from tidemill.core.verdict import Verdict
 
 _WEEK = 7
 _DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
-_COUNTS = Has("__mul__", "a number of rows, or seven, Monday first")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """A number of rows, or seven of them, for a Monday to a Sunday."""
+
+    def broken(self, value: object) -> str | None:
+        many = value if isinstance(value, list | tuple) else (value,)
+        fits = all(
+            isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) and v >= 0
+            for v in many
+        )
+        if fits and (many is not value or len(many) == _WEEK):
+            return None
+        return "a number of rows, at least 0, or seven of them, Monday first"
+
+    def bad(self) -> Iterator[object]:
+        yield from (-1, "1", math.nan, math.inf, None, True, (), (1, 2), (1, 1, 1, 1, 1, 1, -1))
 
 
 @rule
@@ -45,15 +61,16 @@ class RowCount:
     """
 
     _: KW_ONLY
-    at_least: Annotated[float | tuple[float, ...], _COUNTS] | None = None
-    at_most: Annotated[float | tuple[float, ...], _COUNTS] | None = None
+    at_least: Annotated[float | tuple[float, ...], Counts()] | None = None
+    at_most: Annotated[float | tuple[float, ...], Counts()] | None = None
     alerting: bool = True
 
     def __post_init__(self) -> None:
         if self.at_least is None and self.at_most is None:
             raise BadValue("RowCount has no end.", fix="give at_least, at_most or both.")
         for name in ("at_least", "at_most"):
-            object.__setattr__(self, name, _counts(name, getattr(self, name)))
+            given: Any = getattr(self, name)
+            object.__setattr__(self, name, tuple(given) if isinstance(given, list) else given)
         if any(low > high for low, high in map(self.range, range(_WEEK))):
             raise BadValue(
                 f"at_least {self.at_least} is above at_most {self.at_most}.", fix="swap them."
@@ -124,18 +141,3 @@ def _rows(point: Point) -> float | None:
     if math.isfinite(point.value):
         return point.value
     return None if point.why else float(point.n)
-
-
-def _counts(name: str, given: Any) -> float | tuple[float, ...] | None:
-    if given is None:
-        return None
-    many = isinstance(given, tuple | list)
-    values = tuple(given) if many else (given,)
-    fits = all(
-        isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) and v >= 0
-        for v in values
-    )
-    if not fits or (many and len(values) != _WEEK):
-        must = "a number of rows, at least 0, or seven of them, Monday first"
-        raise BadValue(f"RowCount({name}={given!r}): {name} must be {must}.", fix=f"pass {must}.")
-    return values if many else given

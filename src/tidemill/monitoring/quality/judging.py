@@ -16,7 +16,7 @@ from tidemill.monitoring.quality.columns import rows_where
 from tidemill.monitoring.quality.protocol import RowRule
 from tidemill.statistics.exceedance import exceedance_p, hits_needed, power
 
-WORSE = 0.05
+WORSE = 0.1
 """An OK means that this many more rows breaking it, or twice the limit, would have been seen."""
 
 
@@ -44,7 +44,7 @@ def judge_share(rule: RowRule, points: Sequence[Point], alpha: float, of: str) -
     ALERT when the share is above the limit and the exact one-sided binomial p is at most
     alpha; WARN when it is above on weaker evidence. NO_VERDICT when the rows are too few: not
     even all of them breaking it would be evidence, or a window in which twice the limit, or
-    five points more, break it would be missed more often than found.
+    ten points more, break it would be missed more often than found.
 
     The test takes rows as independent, and that is right here: the limit is fixed, not
     estimated, so the question is only whether these rows are above it. How much usual days

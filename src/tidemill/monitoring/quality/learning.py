@@ -66,7 +66,7 @@ def learnt(reference: Reference, alpha: float) -> Iterator[Idea]:
 
 
 def _numbers(name: str, values: pa.Array, reference: Reference, alpha: float) -> Iterator[Idea]:
-    number = np.asarray(pc.fill_null(values.cast(pa.float64()), math.nan).to_numpy())
+    number = np.asarray(pc.fill_null(values.cast(pa.float64(), safe=False), math.nan).to_numpy())
     there = ~values.is_null().to_numpy(zero_copy_only=False)
     finite = np.isfinite(number)
     if pa.types.is_floating(values.type):
@@ -75,11 +75,10 @@ def _numbers(name: str, values: pa.Array, reference: Reference, alpha: float) ->
     known = number[finite]
     if not known.size or known.min() == known.max():
         return
-    levels, often = np.unique(known, return_counts=True)
+    levels, codes, often = np.unique(known, return_inverse=True, return_counts=True)
     if levels.size <= FEW and np.all(levels == np.floor(levels)) and often.min() > 1:
-        text = pa.array([f"{v:.0f}" for v in number[finite]])
-        table = Levels.of(text, reference.day[finite], len(reference.starts))
-        yield _known(name, table, reference.count(finite), alpha, tuple(float(v) for v in levels))
+        table = Levels.of(levels.tolist(), codes, reference.day[finite], len(reference.starts))
+        yield _known(name, table, reference.count(finite), alpha)
     low, high = _range(known)
     asked = there & ~np.isnan(number)
     outside = reference.count(asked & ~((number >= low) & (number <= high)))
@@ -115,7 +114,9 @@ def _texts(name: str, values: pa.Array, reference: Reference, alpha: float) -> I
     if is_so.sum() >= 0.99 * there.sum():
         odd = reference.count(there & ~is_so)
         yield limited(TypeIs, (name, "number"), odd, n, alpha, what="are no number")
-    table = Levels.of(values.filter(pa.array(there)), reference.day[there], len(n))
+    coded = pc.dictionary_encode(values.filter(pa.array(there)))
+    names, codes = coded.dictionary.to_pylist(), coded.indices.to_numpy()
+    table = Levels.of(names, codes, reference.day[there], len(n))
     if table.counts.size >= UNIQUE * table.counts.sum():
         again = table.on_days(table.counts - 1)
         yield limited(Duplicates, ((name,),), again, n, alpha, what="are there again")
@@ -123,16 +124,16 @@ def _texts(name: str, values: pa.Array, reference: Reference, alpha: float) -> I
         yield from _set(name, table, n, alpha)
 
 
-def _known(name: str, table: Levels, n: Counts, alpha: float, values: tuple[Any, ...]) -> Idea:
+def _known(name: str, table: Levels, n: Counts, alpha: float) -> Idea:
     """Return the set of values; what only one day had is what a day without a fault may bring."""
     alone = np.bincount(table.level, minlength=len(table.names))[table.level] == 1
     new = table.on_days(np.where(alone, table.counts, 0))
     what = f"had a value that only one day had ({len(table.names)} values)"
-    return limited(InSet, (name, values), new, n, alpha, what=what)
+    return limited(InSet, (name, tuple(sorted(table.names))), new, n, alpha, what=what)
 
 
 def _set(name: str, table: Levels, n: Counts, alpha: float) -> Iterator[Idea]:
-    yield _known(name, table, n, alpha, tuple(sorted(table.names)))
+    yield _known(name, table, n, alpha)
     shares = np.zeros((len(n), len(table.names)))
     shares[table.day, table.level] = table.counts / n[table.day]
     least = shares[n > 0].min(axis=0)
@@ -148,18 +149,22 @@ def _set(name: str, table: Levels, n: Counts, alpha: float) -> Iterator[Idea]:
 class Levels:
     """How often each category came on each day, the days on which it did not left out."""
 
-    names: list[str]
+    names: list[Any]
     day: npt.NDArray[np.int64]
     level: npt.NDArray[np.int64]
     counts: npt.NDArray[np.int64]
     days: int
 
     @classmethod
-    def of(cls, values: pa.Array, day: npt.NDArray[np.int64], days: int) -> Levels:
-        """Count texts, none of them null, by their days."""
-        coded = pc.dictionary_encode(values)
-        names = coded.dictionary.to_pylist()
-        cells = day * len(names) + coded.indices.to_numpy()
+    def of(
+        cls,
+        names: list[Any],
+        codes: npt.NDArray[np.integer[Any]],
+        day: npt.NDArray[np.int64],
+        days: int,
+    ) -> Levels:
+        """Count categories by day: ``codes`` is the place of each row's one in ``names``."""
+        cells = day * len(names) + codes
         cell, counts = np.unique(cells, return_counts=True)
         return cls(names, cell // len(names), cell % len(names), counts, days)
 

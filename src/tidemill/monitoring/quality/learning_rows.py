@@ -38,7 +38,7 @@ def of_rows(reference: Reference, alpha: float) -> Iterator[Idea]:
     elif plain:
         yield from _repeated(reference, tuple(plain), tuple(plain.values()), alpha)
     yield from _counted(reference, alpha)
-    if {"predicted_at", "available_at"} <= set(names):
+    if all(map(reference.has_moments, ("predicted_at", "available_at"))):
         yield from _arrival(reference, alpha)
 
 
@@ -82,8 +82,8 @@ def _counted(reference: Reference, alpha: float) -> Iterator[Idea]:
 
 def _arrival(reference: Reference, alpha: float) -> Iterator[Idea]:
     gap = pc.subtract(
-        reference.rows["available_at"].cast(pa.timestamp("us")),
-        reference.rows["predicted_at"].cast(pa.timestamp("us")),
+        reference.rows["available_at"].cast(pa.timestamp("us"), safe=False),
+        reference.rows["predicted_at"].cast(pa.timestamp("us"), safe=False),
     )
     delay = gap.cast(pa.int64()).to_numpy() / 1e6
     known = np.isfinite(delay)

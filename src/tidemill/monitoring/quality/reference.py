@@ -20,6 +20,8 @@ Counts = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 OUTPUTS = ("output", "output_text", "score")
 DAY = timedelta(days=1)
+SPARSE = 0.1
+"""Where fewer than this share of days have rows, the time of some row is wrong."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,25 @@ class Reference:
         if days is None:
             days = _days_of(rows)
         numbers = np.asarray(days)
-        if numbers.dtype.kind != "M":
-            numbers = numbers.astype(np.int64)
-        numbers = numbers.astype("datetime64[D]").astype(np.int64)
         if not rows.num_rows or numbers.shape != (rows.num_rows,):
             raise BadInput(
                 f"{rows.num_rows} rows and {numbers.size} days.", fix="give one day for each row."
             )
+        if numbers.dtype.kind not in "Miu" or (
+            numbers.dtype.kind == "M" and np.isnat(numbers).any()
+        ):
+            raise BadInput(
+                f"days are {numbers.dtype}, or some are missing.",
+                fix="give datetime64 of each row.",
+            )
+        numbers = numbers.astype("datetime64[D]").astype(np.int64)
         first, last = int(numbers.min()), int(numbers.max())
+        there = len(np.unique(numbers))
+        if there < SPARSE * (last - first + 1):
+            raise BadInput(
+                f"the reference has rows on {there} of {last - first + 1} days.",
+                fix="leave out rows whose time is wrong, or give a denser reference.",
+            )
         epoch = datetime(1970, 1, 1, tzinfo=UTC)
         starts = tuple(epoch + k * DAY for k in range(first, last + 1))
         return cls(rows, numbers - first, starts)
@@ -74,6 +87,11 @@ class Reference:
     def count(self, rows: Mask) -> Counts:
         """Count the rows of a mask on each day."""
         return np.bincount(self.day, rows, minlength=len(self.starts)).astype(np.float64)
+
+    def has_moments(self, name: str) -> bool:
+        """Tell whether there is a column of moments of that name."""
+        schema = self.rows.schema
+        return name in schema.names and pa.types.is_timestamp(schema.field(name).type)
 
     def columns(self) -> Iterator[tuple[str, pa.Array]]:
         """Yield the bare name and the values of each feature and output."""

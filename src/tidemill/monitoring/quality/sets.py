@@ -15,7 +15,14 @@ from tidemill.core.limits import Between, Has, Text
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
 from tidemill.core.verdict import Verdict
-from tidemill.monitoring.quality.columns import and_not_null, rows_where, stored, there, value_of
+from tidemill.monitoring.quality.columns import (
+    and_not_null,
+    is_numeric,
+    rows_where,
+    stored,
+    there,
+    value_of,
+)
 from tidemill.monitoring.quality.judging import judge_share, not_measured, share, since
 
 _VALUES = Has("__iter__", "a list of texts or numbers")
@@ -202,8 +209,8 @@ def comparable(records: ir.Table, column: str, values: tuple[Any, ...]) -> Any:
         If it is of texts and they are numbers, or the other way round.
     """
     found = value_of(records, column)
-    sort = ir.StringValue if isinstance(values[0], str) else ir.NumericValue
-    if not isinstance(found, sort):
+    texts = isinstance(values[0], str)
+    if not (found.type().is_string() if texts else is_numeric(found)):
         raise BadInput(
             f"column {column!r} is {found.type()}, but {values[0]!r} is {type(values[0]).__name__}.",
             fix="write the known values as the column holds them.",

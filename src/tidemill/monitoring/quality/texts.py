@@ -14,7 +14,14 @@ from tidemill.core.errors import BadValue
 from tidemill.core.limits import Between, OneOf, Text
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
-from tidemill.monitoring.quality.columns import and_not_null, stored, text, there, value_of
+from tidemill.monitoring.quality.columns import (
+    and_not_null,
+    is_numeric,
+    stored,
+    text,
+    there,
+    value_of,
+)
 from tidemill.monitoring.quality.judging import judge_share, share
 
 _NOT_EVERYWHERE = re.compile(r"\(\?(?:[=!>]|<[=!]|P=|P<)|\\[1-9Zz]")
@@ -164,7 +171,7 @@ def _is(values: Any, kind: str) -> Any:
     if of.is_string():
         # A cast reads other texts on each engine; a pattern reads the same.
         return values.notnull() if kind == "text" else values.re_search(LOOKS[kind])
-    numeric = of.is_numeric() and not of.is_boolean()  # booleans are numeric to Ibis
+    numeric = is_numeric(values)
     if kind == "whole" and numeric and not of.is_integer():
         return values % 1 == 0
     if kind == "bool" and numeric:
