@@ -1,14 +1,20 @@
-"""What we measure, and of whom: metrics, cohorts, projections; the day is the unit of evidence."""
+"""What we measure, and of whom: metrics, cohorts, projections; the day is the unit of evidence.
+
+Parts load at first use: a service that only counts its rows imports no Ibis and no pandas.
+"""
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # loaded at first use: Ibis takes longer than most that is asked
+if TYPE_CHECKING:
     from tidemill.measures.classification import AUC, Accuracy, Brier, LogLoss
     from tidemill.measures.cohort import Cohort
+    from tidemill.measures.edge import EdgeProfile
+    from tidemill.measures.grid import Grid
     from tidemill.measures.metric import Metric, measure, measure_difference
+    from tidemill.measures.profile import Profile
     from tidemill.measures.projection import Projection
     from tidemill.measures.regression import MAE, MSE
 
@@ -18,9 +24,12 @@ _HOMES = {
     "Brier": "classification",
     "LogLoss": "classification",
     "Cohort": "cohort",
+    "EdgeProfile": "edge",
+    "Grid": "grid",
     "Metric": "metric",
     "measure": "metric",
     "measure_difference": "metric",
+    "Profile": "profile",
     "Projection": "projection",
     "MAE": "regression",
     "MSE": "regression",
@@ -33,8 +42,11 @@ __all__ = [
     "Accuracy",
     "Brier",
     "Cohort",
+    "EdgeProfile",
+    "Grid",
     "LogLoss",
     "Metric",
+    "Profile",
     "Projection",
     "measure",
     "measure_difference",
@@ -43,5 +55,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        raise AttributeError(f"module 'tidemill.measures' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"tidemill.measures.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -78,14 +78,19 @@ def column_of(
     """Count one column as the kind it is."""
     if kind == "null":
         return Categories(counts=np.zeros(0, np.int64), nulls=len(column), most=most)
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+    column = without_dictionary(column)
     nulls = column.null_count
     known = column.drop_null() if nulls else column
     if kind == "category":
         return categories_of(known, nulls=nulls, most=most)
     values = values_of(known)
     return Numbers.of_values(grid or Grid.around(values), values, nulls=nulls)
+
+
+def without_dictionary(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """Return the values themselves where a column has numbers that stand for them."""
+    coded = pa.types.is_dictionary(column.type)
+    return column.cast(column.type.value_type) if coded else column
 
 
 def values_of(known: pa.ChunkedArray | pa.Array) -> NDArray[np.float64]:
@@ -107,27 +112,24 @@ def values_of(known: pa.ChunkedArray | pa.Array) -> NDArray[np.float64]:
 
 def categories_of(known: pa.ChunkedArray | pa.Array, *, nulls: int = 0, most: int) -> Categories:
     """Count values without nulls."""
-    if not pa.types.is_string(known.type):
-        known = known.cast(pa.string() if pa.types.is_boolean(known.type) else pa.large_string())
+    met, others, error = met_in(known, most=most)
+    return Categories.of_counts(met, nulls=nulls, others=others, error=error, most=most)
+
+
+def met_in(known: pa.ChunkedArray | pa.Array, *, most: int) -> tuple[dict[str, int], int, int]:
+    """Count values without nulls; keep the most frequent, and say what else there was."""
+    if not (pa.types.is_string(known.type) or pa.types.is_large_string(known.type)):
+        known = known.cast(pa.string())
     met: Any = pc.value_counts(known)
     values, counts = met.field("values"), met.field("counts").to_numpy()
     others = error = 0
     if len(counts) > most:
-        order = np.argsort(-counts, kind="stable")
-        last = counts[order[most - 1]] if most else counts.max() + 1
-        more = np.flatnonzero(counts > last)
+        last = np.sort(counts)[-most]
+        more, equal = np.flatnonzero(counts > last), np.flatnonzero(counts == last)
         # Of values met equally often, the first in the alphabet.
-        equal = np.flatnonzero(counts == last)
-        names = values.take(pa.array(equal))
-        first = equal[pc.sort_indices(names).to_numpy()][: most - more.size]
-        kept = np.concatenate([more, first])
+        order = pc.sort_indices(values.take(pa.array(equal))).to_numpy()
+        kept = np.concatenate([more, equal[order[: most - more.size]]])
         others = int(counts.sum() - counts[kept].sum())
         error = int(np.delete(counts, kept).max())
         values, counts = values.take(pa.array(kept)), counts[kept]
-    return Categories.of_counts(
-        dict(zip(values.to_pylist(), counts.tolist(), strict=True)),
-        nulls=nulls,
-        others=others,
-        error=error,
-        most=most,
-    )
+    return dict(zip(values.to_pylist(), counts.tolist(), strict=True)), others, error
