@@ -188,23 +188,23 @@ def column_lost(table):
     return with_column(table, "f_count", pa.nulls(table.num_rows, pa.float64()))
 
 
-@pytest.mark.parametrize(
-    ("fault", "kind"),
-    [
-        (null_burst, NullRate),
-        (new_category, InSet),
-        (lost_category, Vanished),
-        (other_unit, InRange),
-        (uploaded_twice, Duplicates),
-        (uploaded_twice, RowCount),
-        (repeated_ids, Duplicates),
-        (stale_feed, Freshness),
-        (nothing_came, RowCount),
-        (no_numbers, TypeIs),
-        (column_lost, Schema),
-        (column_lost, NullRate),
-    ],
-)
+FAULTS = [
+    (null_burst, NullRate),
+    (new_category, InSet),
+    (lost_category, Vanished),
+    (other_unit, InRange),
+    (uploaded_twice, Duplicates),
+    (uploaded_twice, RowCount),
+    (repeated_ids, Duplicates),
+    (stale_feed, Freshness),
+    (nothing_came, RowCount),
+    (no_numbers, TypeIs),
+    (column_lost, Schema),
+    (column_lost, NullRate),
+]
+
+
+@pytest.mark.parametrize(("fault", "kind"), FAULTS)
 def test_what_is_planted_is_found_and_named(suggested, fault, kind):
     first = FIRST + 70 * DAY  # a Monday
     table = fault(days_of(1, seed=9, first=first))
@@ -244,7 +244,7 @@ def test_awkward_columns_are_no_harm():
     found = suggest(table, ENGINE)
     kinds = {(type(r), r.column) for r in found.rules}
     assert kinds >= {(InSet, "decimal"), (InSet, "coded"), (InRange, "wild")}
-    loose = {s.rule.column for s in found.refused if "nearly all pass" in s.why}
+    loose = {s.rule.column for s in found.refused if "half or more pass" in s.why}
     assert loose >= {"nan", "yes", "empty"}
     first = FIRST + 30 * DAY
     assert sum(alarms(found.rules, table.slice(0, 0), first, 1).values()) == 1  # the count of rows

@@ -95,18 +95,13 @@ class Duplicates:
         names = self.shown(records)
         if len(names) == 1:
             return records[names[0]]
-        parts = []
+        fields: dict[str, Any] = {}
         for name in names:
             values: Any = records[name]
-            written: Any = values.cast("string")
-            # With its length before it, no text can look like two.
-            written = written.length().cast("string") + ":" + written
-            part: Any = ibis.ifelse(there(values), written, ibis.literal("-"))
-            parts.append(part.fill_null("-"))
-        key = parts[0]
-        for part in parts[1:]:
-            key += part
-        return key
+            gap: Any = ibis.null(values.type())
+            known = not values.type().is_floating()
+            fields[name] = values if known else ibis.ifelse(values.isnan(), gap, values)
+        return ibis.struct(fields)
 
     @classmethod
     def examples(cls) -> Iterator[Duplicates]:

@@ -137,7 +137,9 @@ def _set(name: str, table: Levels, n: Counts, alpha: float) -> Iterator[Idea]:
     shares = np.zeros((len(n), len(table.names)))
     shares[table.day, table.level] = table.counts / n[table.day]
     least = shares[n > 0].min(axis=0)
-    common = least >= COMMON
+    # Rarer ones may stay away by chance, so that their absence would prove nothing.
+    provable = 1 - (alpha / len(table.names)) ** (1 / float(np.median(n[n > 0])))
+    common = least >= max(COMMON, provable)
     if common.any():
         always = tuple(sorted(v for v, yes in zip(table.names, common, strict=True) if yes))
         smallest = rounded(float(least[common].min()), up=False)

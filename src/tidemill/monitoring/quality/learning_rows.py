@@ -68,7 +68,8 @@ def _counted(reference: Reference, alpha: float) -> Iterator[Idea]:
     # The first and the last day may be cut.
     counts = reference.n[1:-1]
     weekday = np.array([s.weekday() for s in reference.starts[1:-1]])
-    ranges = count_ranges(counts, weekday, alpha=alpha)
+    # A range left exactly as often as allowed would be refused by chance in many a reference.
+    ranges = count_ranges(counts, weekday, alpha=alpha / 4)
     if np.isnan(ranges).any():
         return
     low = tuple(float(math.floor(v)) for v in ranges[:, 0])

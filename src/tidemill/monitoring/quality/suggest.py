@@ -24,6 +24,7 @@ from tidemill.monitoring.quality.learning import learnt
 from tidemill.monitoring.quality.measuring import measure
 from tidemill.monitoring.quality.protocol import QualityRule, RowRule
 from tidemill.monitoring.quality.reference import DAY, Reference
+from tidemill.monitoring.quality.sets import Vanished
 
 LEAST = 7
 """Days to learn from, and days to prove it on, at least."""
@@ -36,8 +37,8 @@ _WINDOW = "tidemill_window"
 class Suggestion:
     """A rule with what speaks for it.
 
-    ``days`` are the held-out days on which it came to a verdict, ``false_alarms`` those on
-    which it would have alarmed. ``rate_below`` is the 95 % upper limit of its rate of false
+    ``days`` are the held-out days with rows enough for it to alarm, ``false_alarms`` those on
+    which it did. ``rate_below`` is the 95 % upper limit of its rate of false
     alarms a day from these days alone.
     """
 
@@ -163,7 +164,7 @@ def _measured(ideas: Sequence[Idea], late: Reference, engine: Engine) -> list[li
 def _proven(idea: Idea, points: Sequence[Point], alpha: float) -> tuple[Suggestion, bool]:
     """Return a suggestion, and whether the held-out days bear it out."""
     said = [idea.rule.judge([p], alpha=alpha).verdict for p in points]
-    judged = sum(v is not Verdict.NO_VERDICT for v in said)
+    judged = sum(_could_alarm(idea.rule, p, alpha) for p in points)
     alarms = sum(v is Verdict.ALERT for v in said)
     below = 1.0
     if alarms < judged:
@@ -173,12 +174,12 @@ def _proven(idea: Idea, points: Sequence[Point], alpha: float) -> tuple[Suggesti
     against = ""
     if broken:
         against = broken
+    elif loose:
+        against = "its limit would let half or more pass"
     elif judged < len(points) / 2:
-        against = f"a verdict on only {judged} of {len(points)} held-out days"
+        against = f"it could alarm on only {judged} of {len(points)} held-out days"
     elif alarms > math.floor(alpha * judged):
         against = f"it would have alarmed on {alarms} of {judged} held-out days"
-    elif loose:
-        against = "its limit would let nearly all pass"
     proof = against or (
         f"{_worst(idea.rule, points)}, {alarms} alarms (a rate below {below:.1%} a day)"
     )
@@ -190,6 +191,18 @@ def _proven(idea: Idea, points: Sequence[Point], alpha: float) -> tuple[Suggesti
         rate_below=below,
     )
     return found, not against
+
+
+def _could_alarm(rule: QualityRule, point: Point, alpha: float) -> bool:
+    """Tell whether a window had rows enough for the worst to be found."""
+    if isinstance(rule, RowRule):
+        worst = 1.0
+    elif isinstance(rule, Vanished):
+        worst = float(len(rule.values))
+    else:
+        return rule.judge([point], alpha=alpha).verdict is not Verdict.NO_VERDICT
+    bad = dataclasses.replace(point, value=worst)
+    return rule.judge([bad], alpha=alpha).verdict is Verdict.ALERT
 
 
 def _worst(rule: QualityRule, points: Sequence[Point]) -> str:
