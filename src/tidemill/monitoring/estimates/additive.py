@@ -50,7 +50,7 @@ class Additive:
     _: KW_ONLY
     bins: Annotated[int, Whole(2)] = 32
     prior: Annotated[float, Between(0)] = 10.0
-    rounds: Annotated[int, Whole(1)] = 5
+    rounds: Annotated[int, Whole(1)] = 3
 
     def fit(self, x: Floats, y: Floats, sample_weight: Floats | None = None) -> Fitted:
         """Fit to a table of shape (n, k), numbers to predict and a weight per row."""

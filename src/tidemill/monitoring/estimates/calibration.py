@@ -14,8 +14,8 @@ from tidemill.monitoring.estimates.uncertainty import LEAST_DAYS
 
 Floats = NDArray[np.float64]
 
-FOLDS = 10
-_CELLS = 1000  # bins of the resampled fits; more change no interval
+FOLDS = 10  # fewer would calibrate on far fewer rows than the whole
+_CELLS = 400  # bins of the resampled fits; more change no interval
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,13 +71,13 @@ def out_of_fold(task: Task, *, seed: int) -> Floats:
     return mass
 
 
-def folds(day: NDArray[Any] | None, n: int, *, seed: int) -> NDArray[np.int64]:
+def folds(day: NDArray[Any] | None, n: int, *, seed: int, count: int = FOLDS) -> NDArray[np.int64]:
     """Deal rows to folds: whole days where there are five or more, else rows by chance."""
     if day is not None:
         days, place = np.unique(day, return_inverse=True)
         if days.size >= LEAST_DAYS:
-            return place.astype(np.int64) % FOLDS
-    return np.random.default_rng(seed).permutation(n) % FOLDS
+            return place.astype(np.int64) % count
+    return np.random.default_rng(seed).permutation(n) % count
 
 
 def resampled(metric: str, past: Task, now: Task, *, times: int, seed: int) -> float:
@@ -179,8 +179,11 @@ def _by_rows(
     draws: list[Floats] = []
     for kind in (1.0, 0.0):
         rows = label == kind
-        one = np.bincount(place[rows], past.weight[rows], used.size)[used]
-        two = np.bincount(place[rows], past.weight[rows] ** 2, used.size)[used]
+        known = past.weight[rows]
+        one, two = (
+            np.bincount(place[rows], w, used.size)[used].astype(np.float64)  # of no rows: whole
+            for w in (known, np.square(known))
+        )
         scale = np.divide(two, one, out=np.ones_like(one), where=one > 0)
         often = rng.poisson(one / scale, size=(times, one.size)).astype(np.float64)
         draws.append(often * scale)

@@ -24,6 +24,8 @@ from tidemill.statistics.weighted import weighted_mean
 
 Floats = NDArray[np.float64]
 
+_FOLDS = 5
+
 
 @rule
 class DLE:
@@ -32,7 +34,8 @@ class DLE:
     It is fitted in folds of the reference on the model's output or scores, its features and
     its categories. The window's estimate is the mean of what the folds predict, never below
     0, plus what they were wrong by, out of fold, on the reference; from those same errors
-    comes the interval. It never sees that P(label | row) has changed.
+    comes the interval, wider where the rows are such that errors are larger. It is too narrow
+    where many rows are beyond the reference's range. It never sees that P(label | row) has changed.
 
     Parameters
     ----------
@@ -79,7 +82,7 @@ class DLE:
         reference.enough(self.least)
         loss, w = row_losses(reference, metric), reference.weights
         before, now = _tables(reference, current)
-        fold = folds(reference.day, reference.n, seed=self.seed)
+        fold = folds(reference.day, reference.n, seed=self.seed, count=_FOLDS)
         held, window = np.empty(reference.n), np.zeros(current.n)
         dealt = np.unique(fold)
         for k in dealt:
@@ -92,6 +95,11 @@ class DLE:
         value = weighted_mean(window, current.weights) + gap
         found = noise((residual - gap) * w / w.sum(), w, reference.day)
         variance = found.variance + in_window(found, current.weights, current.day)
+        # Where losses are large they vary more too: a window of harder rows is less sure.
+        spread = self._fitted(before, np.square(residual - gap), w)
+        here = weighted_mean(_predicted(spread, now), current.weights)
+        there = weighted_mean(_predicted(spread, before), w)
+        variance *= max(here / there, 1.0) if there > 0 else 1.0
         low, high = interval(value, variance, found.days)
         why = f"losses predicted, {gap:+.4g} as on the reference; {ASSUMED}"
         return Found(value=value, low=low, high=high, why=why, n_effective=reference.n_effective)
@@ -163,8 +171,10 @@ def _tables(reference: Answered, current: Answered) -> tuple[Floats, Floats]:
         if name in {"output", "score"}:  # nothing may be missing in what the model itself said
             reference.column(name, "reference")
             current.column(name, "window")
-        pairs = [_codes(a, b) for a, b in zip(old.T, new.T, strict=True)]
-        parts += pairs if old.dtype.kind in "OUS" or name == "categories" else [(old, new)]
+        if old.dtype.kind in "OUS" or name == "categories":
+            parts += [_codes(a, b) for a, b in zip(old.T, new.T, strict=True)]
+        else:
+            parts.append((old, new))
     if not parts:
         raise BadInput("nothing is known of the rows.", fix="pass output, score or features.")
     tables = (np.column_stack([p[side] for p in parts]).astype(np.float64) for side in (0, 1))

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 
 from tidemill.core.errors import BadInput
 from tidemill.core.limits import Between, Whole
@@ -21,6 +20,10 @@ from tidemill.monitoring.estimates.uncertainty import in_window, interval, noise
 from tidemill.statistics.weighted import n_effective
 
 Floats = NDArray[np.float64]
+
+_STEPS, _NOTHING = 50, 1e-9
+_FARTHEST = 15.0
+"""The largest coefficient: members weigh at most e^30 times what others do."""
 
 
 @rule
@@ -114,23 +117,34 @@ class Mandoline:
         numpy.ndarray
             Weights of mean 1, before they are capped.
         """
-        base = np.log(weight)
-        target = of_now @ now / of_now.sum()
+        base, target = np.log(weight), of_now @ now / of_now.sum()
+        theta = np.zeros(before.shape[1])
 
-        def objective(theta: Floats) -> tuple[float, Floats]:
-            tilted = base + before @ theta
-            top = float(logsumexp(tilted))
-            mean = np.exp(tilted - top) @ before
-            value = top - float(theta @ target) + self.ridge / 2 * float(theta @ theta)
-            return value, mean - target + self.ridge * theta
+        def charged(at: Floats) -> float:
+            return float(
+                logsumexp(base + before @ at) - at @ target + self.ridge / 2 * float(at @ at)
+            )
 
-        bounds = [(-15.0, 15.0)] * before.shape[1]  # e^30 between members and others
-        found = minimize(
-            objective, np.zeros(before.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds
-        )
-        tilted = base + before @ np.asarray(found.x, dtype=np.float64)
-        raised = np.exp(tilted - tilted.max())
-        return raised / raised.mean()
+        for _ in range(_STEPS):  # Newton: the charge is convex
+            share = softmax(base + before @ theta)
+            mean = share @ before
+            slope = mean - target + self.ridge * theta
+            curve = (before - mean).T @ ((before - mean) * share[:, None])
+            curve[np.diag_indices_from(curve)] += self.ridge + _NOTHING
+            if np.abs(slope).max() < _NOTHING:
+                break
+            step = np.linalg.solve(curve, slope)
+            now_charged, size = charged(theta), 1.0
+            while size > _NOTHING:
+                tried = np.clip(theta - size * step, -_FARTHEST, _FARTHEST)
+                if charged(tried) < now_charged:
+                    break
+                size /= 2
+            else:
+                break
+            theta = tried
+        share = softmax(base + before @ theta)
+        return share * share.size
 
     @classmethod
     def examples(cls) -> Iterator[Mandoline]:

@@ -125,8 +125,10 @@ def _columns(old: Answered, new: Answered) -> list[tuple[str, NDArray[Any], NDAr
         before, now = np.atleast_2d(before), np.atleast_2d(now)
         for j in range(min(before.shape[1], now.shape[1])):
             one, other = before[:, j], now[:, j]
-            if name in {"categories", "cohorts"}:
+            if name == "categories":
                 one, other = one.astype(str), other.astype(str)
+            elif name == "cohorts":
+                one, other = one.astype(np.float64), other.astype(np.float64)
             pairs.append((f"{words.get(name, name)} {j}", one, other))
     return pairs
 
