@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import threading
 import tomllib
 import types
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +18,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
+from tidemill.adapters.channels.addresses import channel
 from tidemill.adapters.engines.duckdb import DuckDBEngine
 from tidemill.adapters.stores.delta import DeltaEvents
 from tidemill.adapters.stores.files import FileBlobs, write_whole
@@ -24,7 +27,9 @@ from tidemill.adapters.stores.sql import SqlState
 from tidemill.adapters.trainers.pickling import by_value
 from tidemill.adapters.trainers.pickling import load as load_model
 from tidemill.adapters.trainers.pool import ProcessPool
+from tidemill.core.channels import Message
 from tidemill.core.clock import Clock, SystemClock
+from tidemill.core.durations import duration
 from tidemill.core.errors import BadInput, NotAllowed, NotFound
 from tidemill.core.fingerprint import SOURCE
 from tidemill.core.machines import RELEASE
@@ -32,10 +37,14 @@ from tidemill.core.model import Answers, answer
 from tidemill.core.ports import World
 from tidemill.core.work import same_features
 from tidemill.loop.log.columns import Columns, FactColumns
+from tidemill.monitoring.messages import Commands
 from tidemill.strategy import importing, loading, registry
 from tidemill.strategy.storing import Counts
 from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import Plan, plan, settle
+from tidemill.strategy.views import views
+from tidemill.strategy.watching import telling
+from tidemill.strategy.watching.sending import tell
 
 CONFIG, STRATEGY = "project.toml", "strategy.py"
 
@@ -254,10 +263,78 @@ class Mill:
         """
         strategy = self.strategy  # loading it fills in the source
         registry.remember(self.world, strategy, self._source.encode(), author=self._author)
-        return settle(self.world, strategy, wait=wait, told=told)
+        plans = settle(self.world, strategy, wait=wait, told=told)
+        self.tell()
+        return plans
+
+    def tell(self) -> list[dict[str, Any]]:
+        """Send what is due about incidents; says what became of each message.
+
+        The addresses of the channels stand under ``[channels]`` in project.toml. One that is not
+        right or not there fails by itself, and is tried again after the next turn.
+        """
+        monitoring = self.strategy.monitoring
+        if monitoring is None or not monitoring.routes:
+            return []
+        addresses = read_config(self.path)["channels"]
+        channels = {name: _Addressed(address, self.path) for name, address in addresses.items()}
+        commands = Commands(program=f"tidemill --project {shlex.quote(str(self.path))}")
+        return tell(self.world, self.strategy, channels, commands=commands)
 
     def _author(self) -> str:
         return loading.author_of(self.path) or default_user()
+
+    def signals(
+        self,
+        metric: str | None = None,
+        *,
+        kind: str | None = None,
+        column: str | None = None,
+        cohort: str | None = None,
+        model: str | None = None,
+        last: str | None = None,
+    ) -> pa.Table:
+        """Return what monitoring measured and thought, one row a base window and signal.
+
+        Parameters
+        ----------
+        metric, kind, column, cohort, model
+            Only signals of this name; ``cohort=""`` is everybody, ``model=""`` every version.
+        last
+            How far back, such as ``"90d"``.
+
+        Examples
+        --------
+        >>> getfixture("mill").signals(kind="drift").num_rows
+        0
+        """
+        return telling.signals(
+            self.world,
+            metric=metric,
+            kind=kind,
+            column=column,
+            cohort=cohort,
+            model=model,
+            last=None if last is None else duration(last),
+        )
+
+    def sql(self, query: str) -> pa.Table:
+        """Answer a question in SQL over the views of :mod:`tidemill.strategy.views`.
+
+        Raises
+        ------
+        BadInput
+            If it is no single SELECT, or cannot be answered.
+
+        Examples
+        --------
+        >>> getfixture("mill").sql("select count(*) as n from records").to_pylist()
+        [{'n': 0}]
+        """
+        engine = self.world.engine
+        if not isinstance(engine, DuckDBEngine):
+            raise NotAllowed("this engine takes no SQL.", fix="open it with tidemill.open.")
+        return engine.sql(query, views(self.world, self.strategy))
 
     def retrain(self, who: str) -> None:
         """Ask for a retrain; the next turn starts it."""
@@ -299,6 +376,17 @@ class Mill:
         self.close()
 
 
+@dataclass(frozen=True)
+class _Addressed:
+    """A channel that is made when it is used, so that a wrong address fails that message alone."""
+
+    address: str = field(repr=False)
+    folder: Path
+
+    def send(self, message: Message, /) -> None:
+        channel(self.address, folder=self.folder).send(message)
+
+
 def open_project(path: str | Path, *, clock: Clock | None = None) -> Mill:
     """Open a project.
 
@@ -326,13 +414,20 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Read ``project.toml``."""
     try:
         config = tomllib.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        return {"salt": str(config["salt"]), "name": str(config["name"])}
+        channels = {str(k): str(v) for k, v in config.get("channels", {}).items()}
+        return {"salt": str(config["salt"]), "name": str(config["name"]), "channels": channels}
     except FileNotFoundError:
         raise NotFound(
             f"there is no project at {folder.resolve()}.",
             fix=f"run 'tidemill init {folder}', or give another --project.",
         ) from None
-    except (tomllib.TOMLDecodeError, KeyError, UnicodeDecodeError, OSError) as error:
+    except (
+        tomllib.TOMLDecodeError,
+        KeyError,
+        AttributeError,
+        UnicodeDecodeError,
+        OSError,
+    ) as error:
         raise BadInput(
             f"{folder / CONFIG} cannot be read: {type(error).__name__} {error}.",
             fix="restore it; it needs a name and a salt.",

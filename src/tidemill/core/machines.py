@@ -7,6 +7,7 @@ from tidemill.core.errors import NotAllowed, unknown
 CURATION = "curation"
 LABELLING = "labelling"
 RELEASE = "release"
+INCIDENT = "incident"
 
 STEPS: dict[str, dict[str | None, tuple[str, ...]]] = {
     CURATION: {None: ("chosen",)},
@@ -28,6 +29,10 @@ STEPS: dict[str, dict[str | None, tuple[str, ...]]] = {
         "live": ("retired", "rolled_back"),
         "retired": ("live",),
         "rolled_back": ("live",),
+    },
+    INCIDENT: {
+        None: ("open",),
+        "open": ("open", "closed"),
     },
 }
 """Kind -> state -> the states that may follow; None is the state before the first."""

@@ -92,6 +92,42 @@ QUARANTINE = pa.schema(
     ]
 )
 
+PROFILES = pa.schema(
+    [
+        ("predicted_at", MOMENT),
+        ("available_at", MOMENT),
+        ("day", pa.date32()),
+        ("ends_at", MOMENT),
+        ("model", pa.string()),
+        ("cohort", pa.string()),
+        ("rows", pa.int64()),
+        ("cells", pa.int64()),
+        ("profile", pa.binary()),
+    ]
+)
+"""Parts of the profile of a base window that starts at ``predicted_at``: each sums up the records
+that arrived between two looks, so all parts of a window together are its profile."""
+
+SIGNALS = pa.schema(
+    [
+        ("predicted_at", MOMENT),
+        ("available_at", MOMENT),
+        ("day", pa.date32()),
+        ("ends_at", MOMENT),
+        *((name, pa.string()) for name in ("kind", "metric", "column", "cohort", "model")),
+        *((name, pa.float64()) for name in ("value", "low", "high")),
+        ("n", pa.int64()),
+        ("n_effective", pa.float64()),
+        ("why", pa.string()),
+        ("verdict", pa.string()),
+        ("said", pa.string()),
+        *((name, pa.float64()) for name in ("p", "effect", "expected_low", "expected_high")),
+        ("onset", MOMENT),
+    ]
+)
+"""Points of signals by base window, and what was thought of them; of a point that was measured
+again, because labels came late, the last one counts."""
+
 TABLES: dict[str, pa.Schema] = {
     "records": RECORDS,
     "labels": LABELS,
@@ -100,6 +136,8 @@ TABLES: dict[str, pa.Schema] = {
     "waiting_feedback": FEEDBACK,
     "chosen": CHOSEN,
     "quarantine": QUARANTINE,
+    "profiles": PROFILES,
+    "signals": SIGNALS,
 }
 
 SOURCE_KINDS = ("human", "outcome", "model")

@@ -103,6 +103,19 @@ class Fitted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Alarm:
+    """A signal that is bad now: part of an open incident."""
+
+    kind: str
+    metric: str
+    column: str = ""
+    cohort: str = ""
+    since: datetime
+    """The start of the first base window in which it was bad."""
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """What a trigger may look at; all of it was known at ``now``."""
 
@@ -126,6 +139,8 @@ class Facts:
     """Every fit so far, the oldest first."""
     costs: Costs | None = None
     """The strategy's price sheet, if it has one."""
+    alarms: tuple[Alarm, ...] = ()
+    """The signals that are bad now, the oldest first; known when ``"alarms"`` is wanted."""
 
 
 class Trigger(Protocol):
@@ -133,10 +148,10 @@ class Trigger(Protocol):
 
     @property
     def wants(self) -> tuple[Any, ...]:
-        """What must be measured for it: metrics, ``"outputs"``, ``"counts"``; often nothing.
+        """What must be measured for it: metrics, ``"outputs"``, ``"counts"``, ``"alarms"``.
 
         ``windows`` holds the metrics and shares that are wanted; ``records``, ``labels`` and
-        ``arrived`` are counted when ``"counts"`` is.
+        ``arrived`` are counted when ``"counts"`` is, and ``alarms`` known when ``"alarms"`` is.
         """
         ...
 

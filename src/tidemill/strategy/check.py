@@ -101,7 +101,8 @@ def _records(world: World, view: AsOf) -> Iterator[str]:
     for table in TABLES:
         rows = view.table(table)
         newest = view.arrow(rows.aggregate(at=rows.available_at.max()))["at"][0].as_py()
-        stamped = table not in ("chosen", "quarantine")  # of their turn; read by no decision
+        # What a turn writes itself is of its moment.
+        stamped = table not in ("chosen", "quarantine", "profiles", "signals")
         if stamped and newest and (last is None or newest > datetime.fromisoformat(last)):
             yield f"{table}: rows are available at {newest}, after the last write the state knows"
 
@@ -208,6 +209,7 @@ def _table(view: AsOf, name: str) -> list[object]:
         for c in (
             *("row_hash", "model", "output", "score", "label", "value", "window", "pi"),
             *("source_kind", "reason"),
+            *("predicted_at", "kind", "metric", "column", "cohort", "rows", "cells", "verdict"),
         )
         if c in rows.columns
     ]

@@ -17,6 +17,7 @@ from tidemill.core.rules import Facts, Fitted, Seen
 from tidemill.core.verdict import Decision
 from tidemill.measures import Metric
 from tidemill.strategy.turn import Turn
+from tidemill.strategy.watching.alarms import alarms
 
 LONGEST = timedelta(days=400)
 """How far back a champion's windows are looked at; an older champion shows its last ones."""
@@ -33,7 +34,7 @@ def facts(turn: Turn) -> Facts:
     front = state.front()
     live = None if front is None or front.version is None else front.at
     windows, arrived, counts = (), (), (0, 0)
-    if live is not None and any(w != "counts" for w in wants):
+    if live is not None and any(w not in ("counts", "alarms") for w in wants):
         windows = _windows(turn, wants, max(live, turn.now - LONGEST))
     if last is not None and "counts" in wants:
         counts = turn.view.counted(turn.strategy.labels, last)
@@ -50,6 +51,7 @@ def facts(turn: Turn) -> Facts:
         triggered=triggered,
         fits=fits,
         costs=turn.strategy.costs,
+        alarms=alarms(turn.world) if "alarms" in wants else (),
     )
 
 
@@ -164,14 +166,20 @@ def value(metric: Metric, judged: pa.Table) -> float:
     """Measure a metric on judged rows; NaN where it cannot be measured on them."""
     if not judged.num_rows:
         return float("nan")
+    label, said, weight = judged_answers(metric, judged)
+    return float("nan") if said is None else float(metric(label, said, weight))
+
+
+def judged_answers(metric: Metric, judged: pa.Table) -> tuple[Any, Any, Any]:
+    """Return label, answer and weight of judged rows; no answer where none was logged."""
     texts = judged["label"].null_count == judged.num_rows
     label = judged["label_text" if texts else "label"].to_numpy(zero_copy_only=False)
     name = metric.needs if metric.needs == "score" else "output_text" if texts else "output"
+    weight = judged["weight"].to_numpy(zero_copy_only=False)
     said = judged[name]
     if said.null_count == judged.num_rows:
-        return float("nan")
-    weight = judged["weight"].to_numpy(zero_copy_only=False)
-    return float(metric(label, said.to_numpy(zero_copy_only=False), weight))
+        return label, None, weight
+    return label, said.to_numpy(zero_copy_only=False), weight
 
 
 def _shares(rows: pa.Table) -> dict[str, float]:

@@ -1,9 +1,10 @@
-"""What is going on, as plain JSON: the front, the candidates, the intake, what is next."""
+"""What is going on, as plain JSON: the front, what is bad, the candidates, the intake."""
 
 from __future__ import annotations
 
 from tidemill.core.machines import CURATION, RELEASE
 from tidemill.core.ports import Json, Machine, World
+from tidemill.strategy.watching.telling import incidents
 
 
 def status(world: World) -> Json:
@@ -24,8 +25,16 @@ def status(world: World) -> Json:
         "windows": len(windows),
         "chosen": sum(m.payload["chosen"] for m in windows),
         "training_seconds": round(sum(m.payload.get("seconds", 0.0) for m in releases), 2),
+        "bad": [_bad(i) for i in incidents(world)],
+        "watched": (world.state.fact("watched") or {}).get("at"),
         "intake": intake(world),
     }
+
+
+def _bad(found: Json) -> Json:
+    """Say what is bad, since when and for whom, in a line."""
+    names = ("id", "kind", "metric", "columns", "cohorts", "onset", "last", "why")
+    return {name: found[name] for name in names}
 
 
 def intake(world: World) -> Json:

@@ -66,6 +66,9 @@ class Strategy:
         What good means, the most important first.
     cohorts, projections
         Named groups of records, and named values of a record.
+    monitoring
+        What is watched, against what, and how often it may be wrong,
+        :class:`~tidemill.monitoring.watching.Monitoring`; None watches nothing.
     costs
         The price sheet, :class:`~tidemill.core.costs.Costs`.
     name, comment
@@ -96,6 +99,7 @@ class Strategy:
     metrics: Any = ()
     cohorts: Any = ()
     projections: Any = ()
+    monitoring: Annotated[Any, Has("reference", "a rule, such as Monitoring()")] | None = None
     costs: Annotated[Any, Has("currency", "a price sheet, such as Costs(label=0.1)")] | None = None
     name: Annotated[str, Text()] = field(default="strategy", metadata={"cosmetic": True})
     comment: str = field(default="", metadata={"cosmetic": True})

@@ -124,10 +124,12 @@ class Stage:
 def stages() -> dict[str, Stage]:
     """Return the stages of a turn that decide, in the order of the loop."""
     from tidemill.strategy import curating, labelling, releasing, triggering
+    from tidemill.strategy.watching import stage as watching
 
     return {
         CURATION: Stage(due=curating.due, apply=curating.apply),
         LABELLING: Stage(due=labelling.due, apply=labelling.apply),
+        watching.MONITORING: Stage(due=watching.due, apply=watching.apply),
         "trigger": Stage(due=triggering.due, apply=triggering.apply),
         RELEASE: Stage(due=releasing.due, apply=releasing.apply),
     }

@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 
+import duckdb
 import ibis
 import pyarrow as pa
 from ibis.expr import types as ir
 
+from tidemill.core.errors import BadInput
 from tidemill.core.ports import Snapshot
 
 KEPT = 64
@@ -52,6 +55,34 @@ class DuckDBEngine:
         with self._lock:
             return self._connection.to_pyarrow(expression)
 
+    def sql(self, query: str, views: Mapping[str, ir.Table]) -> pa.Table:
+        """Answer a question in SQL over named views; it may read and nothing else.
+
+        Raises
+        ------
+        BadInput
+            If it is no single SELECT, or DuckDB cannot answer it.
+        """
+        with self._lock:
+            try:
+                statements = duckdb.extract_statements(query)
+            except duckdb.Error as error:
+                raise _unanswered(error) from None
+            if [s.type for s in statements] != [duckdb.StatementType.SELECT]:
+                raise BadInput(
+                    "only one question at a time is answered, and nothing is changed.",
+                    fix="write one SELECT; the views are: " + ", ".join(sorted(views)) + ".",
+                )
+            for name, rows in views.items():
+                self._connection.create_view(name, rows, overwrite=True, temp=True)
+            try:
+                return self._connection.con.execute(query).to_arrow_table()
+            except duckdb.Error as error:
+                raise _unanswered(error) from None
+            finally:
+                for name in views:
+                    self._connection.drop_view(name, force=True)
+
     def _files(self, files: tuple[str, ...]) -> ir.Table:
         """Return the view over some files: they never change, so it is made once."""
         with self._lock:
@@ -67,6 +98,11 @@ class DuckDBEngine:
                     self._connection.drop_view(old.get_name(), force=True)
             self._views.move_to_end(files)
             return self._views[files]
+
+
+def _unanswered(error: duckdb.Error) -> BadInput:
+    said = " ".join(str(error).split())[:400].rstrip(".")
+    return BadInput(f"{said}.", fix="mend the question; docs/monitoring.md lists the views.")
 
 
 def _without_day(schema: pa.Schema) -> pa.Schema:

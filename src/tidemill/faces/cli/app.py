@@ -18,17 +18,23 @@ _HERE = "tidemill.faces.cli"
 _COMMANDS = (
     ("demo", "demonstrate:demo", "See the whole loop on a year of real flights."),
     ("backtest", "backtest:backtest", "Say which strategy would have done best on your history."),
+    ("drift", "drift:drift", "Say what changed between two tables, and whether that is bad."),
+    ("compare", "compare:compare", "Say which of two sets of predictions is better."),
     ("init", "start:init", "Make a project, with a strategy to start from."),
     ("check", "integrity:check", "Check the project again, or say what a table can tell."),
     ("plan", "turning:plan", "Say what a turn would do now, and why."),
     ("run", "turning:run", "Turn the mill, once or every so often."),
-    ("status", "standing:status", "Say what is in front, what waits, what came in."),
+    ("status", "standing:status", "Say what is in front, what is bad, what waits, what came in."),
+    ("sql", "asking:sql", "Ask records, labels, feedback and signals a question in SQL."),
 )
 _GROUPS = (
     ("records", "records:app", "Predictions: import, quarantine."),
     ("labels", "labels:app", "Truths: import."),
     ("feedback", "feedback:app", "What users did: import."),
     ("releases", "releases:app", "Candidates: list, report, approve, reject, rollback."),
+    ("metrics", "signals:metrics", "Signals over time: what is measured, and one of them drawn."),
+    ("rows", "asking:rows", "The records behind a number or an incident."),
+    ("alerts", "alerts:app", "What is bad: list, show, close, silence."),
     ("strategy", "rules:app", "The rules of every stage: show, log, diff, check, tune."),
 )
 _VALUED = ("--project",)

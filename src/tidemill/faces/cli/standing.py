@@ -22,7 +22,7 @@ def status(
     strategy: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     options: Options = USUAL,
 ) -> Exit:
-    """Say what is in front, what waits, and what became of all that came in.
+    """Say what is in front, what is bad since when and for whom, what waits, and what came in.
 
     Ends with 3 when a release waits for a signature.
 
@@ -69,6 +69,7 @@ def _show(out: Console, found: Json) -> None:
         ("training", f"{found['training_seconds']:g} s in all"),
     ]
     out.print(facts(rows))
+    _show_bad(out, found)
     if found["pending"]:
         pending = [(r["release"], r["state"], r["verdict"], r["why"]) for r in found["pending"]]
         out.print()
@@ -77,6 +78,19 @@ def _show(out: Console, found: Json) -> None:
         out.print()
         _show_intake(out, found["intake"])
     out.print(f"\nNext: {found['next']}", soft_wrap=True)
+
+
+def _show_bad(out: Console, found: Json) -> None:
+    if found["bad"]:
+        heads = ("bad", "since", "for", "why")
+        rows = [
+            (b["id"], at(b["onset"])[:10], ", ".join(b["cohorts"]) or "everybody", b["why"])
+            for b in found["bad"]
+        ]
+        out.print()
+        out.print(table(heads, rows))
+    elif found["watched"]:
+        out.print(f"\nNothing is bad, as of {at(found['watched'])}.")
 
 
 def _show_intake(out: Console, intake: Json) -> None:

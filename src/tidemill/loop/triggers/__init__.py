@@ -1,6 +1,7 @@
 """Triggers: is a retrain due?"""
 
 from tidemill.loop.triggers.adwin import Adwin
+from tidemill.loop.triggers.alarmed import Alarmed, Unless
 from tidemill.loop.triggers.at import At
 from tidemill.loop.triggers.blackout import Blackout
 from tidemill.loop.triggers.budget import Budget
@@ -25,6 +26,7 @@ from tidemill.loop.triggers.volume import Labels, Records
 __all__ = [
     "Above",
     "Adwin",
+    "Alarmed",
     "AllOf",
     "AnyOf",
     "At",
@@ -48,4 +50,5 @@ __all__ = [
     "Records",
     "Return",
     "Staleness",
+    "Unless",
 ]

@@ -1,0 +1,182 @@
+"""``tidemill metrics``: which signals there are, and one of them over time with its band."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from tidemill.core.ports import Json
+from tidemill.faces.cli.exits import Exit
+from tidemill.faces.cli.options import USUAL, Options
+from tidemill.faces.cli.printing import answer, table
+
+WIDTH = 44
+"""Characters from the smallest to the largest value of a series."""
+MARKS = {"OK": "●", "WARN": "▲", "ALERT": "✖", "NO_VERDICT": "·", None: "○"}
+
+
+def metrics(
+    name: str = "",
+    /,
+    *,
+    column: str | None = None,
+    cohort: str | None = None,
+    by: str = "",
+    last: str = "90d",
+    format_: Annotated[str, Parameter(name="--format")] = "text",
+    options: Options = USUAL,
+) -> Exit:
+    """Draw a signal over time with its band; without a name, say what is measured and what is not.
+
+    Parameters
+    ----------
+    name
+        The signal, such as auc or drift.
+    column
+        Only of this column.
+    cohort
+        Only for this cohort; for everybody if left out.
+    by
+        One series for each ``cohort``, ``model`` or ``column``.
+    last
+        How far back.
+    format_
+        ``text``, or ``prometheus`` or ``opentelemetry`` for the latest points of all signals.
+    """
+    from tidemill.core.errors import BadValue
+    from tidemill.strategy.watching import telling
+
+    if by not in ("", "cohort", "model", "column"):
+        raise BadValue(f"--by {by}: it is none of cohort, model, column.", fix="give one of them.")
+    if format_ != "text":
+        return _export(format_, options)
+    with options.open() as mill:
+        if not name:
+            return _overview(mill, options)
+        telling.known(mill.world, name)
+        everybody = {} if by == "cohort" else {"cohort": cohort or ""}
+        every_model = {} if by == "model" else {"model": ""}
+        if name.startswith("drift"):
+            every_model = {}
+        points = mill.signals(name, column=column, last=last, **everybody, **every_model)
+        series = _series(telling.table(points), by)
+    document = {"metric": name, "series": [{"name": n, "points": p} for n, p in series.items()]}
+    answer(document, options, lambda out: _draw(out, series))
+    return Exit.DONE
+
+
+def _export(format_: str, options: Options) -> Exit:
+    from tidemill.core.errors import BadValue
+    from tidemill.faces.exposing import FORMATS, expose
+
+    if format_ not in FORMATS:
+        raise BadValue(
+            f"--format {format_}: it is none of {', '.join(('text', *FORMATS))}.",
+            fix="give one of them.",
+        )
+    with options.open() as mill:
+        print(expose(mill, format_), end="")
+    return Exit.DONE
+
+
+def _series(points: list[Json], by: str) -> dict[str, list[Json]]:
+    names = ("column", "cohort", "model") if not by else (by,)
+    series: dict[str, list[Json]] = {}
+    for point in points:
+        name = " ".join(str(point[n]) for n in names if point[n]) or "everybody"
+        series.setdefault(name, []).append(point)
+    return series
+
+
+def _overview(mill: Any, options: Options) -> Exit:
+    from tidemill.strategy.watching import telling
+
+    kinds = telling.coverage(mill.world, mill.strategy)
+    names = [] if mill.world.events.version("signals") < 0 else telling.names(mill.world)
+    shown = [
+        {k: (v.isoformat() if hasattr(v, "isoformat") else v) for k, v in row.items()}
+        for row in names
+    ]
+    answer({"kinds": kinds, "signals": shown}, options, lambda out: _kinds(out, kinds, shown))
+    return Exit.DONE
+
+
+def _kinds(out: Console, kinds: list[Json], names: list[Json]) -> None:
+    rows = [(k["kind"], "yes" if k["measured"] else "no", k["worth"], k["do"]) for k in kinds]
+    out.print(table(("kind", "measured", "what it is worth", "to measure it"), rows))
+    if not names:
+        return
+    out.print()
+    heads = ("kind", "signal", "column", "for", "model", "last value", "verdict", "windows")
+    cells = [
+        (
+            n["kind"],
+            n["metric"],
+            n["column"],
+            n["cohort"],
+            n["model"],
+            _number(n["value"]),
+            n["verdict"],
+            n["windows"],
+        )
+        for n in names
+    ]
+    out.print(table(heads, cells, right=("last value", "windows")))
+
+
+def _draw(out: Console, series: dict[str, list[Json]]) -> None:
+    if not series:
+        out.print("No point in this time. A longer time: --last 365d")
+        return
+    for k, (name, points) in enumerate(series.items()):
+        if k:
+            out.print()
+        out.print(name, style="bold")
+        low, high = _ends(points)
+        out.print(f"{'window of':<17} {'value':>9}  {low:<{WIDTH - 8}.4g}{high:>8.4g}")
+        for point in points:
+            out.print(line(point, low, high), soft_wrap=True)
+    out.print("\n● OK   ▲ WARN   ✖ ALERT   · NO_VERDICT   ─ interval   ░ expected")
+
+
+def _ends(points: list[Json]) -> tuple[float, float]:
+    names = ("value", "low", "high", "expected_low", "expected_high")
+    values = [p[n] for p in points for n in names if p[n] is not None]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def line(point: Json, low: float, high: float) -> str:
+    """Draw one window: its value, its interval and what was expected, on one scale.
+
+    Examples
+    --------
+    >>> point = {"start": "2013-03-08T00:00:00+00:00", "value": 0.5, "low": 0.25, "high": 0.75,
+    ...          "expected_low": None, "expected_high": None, "verdict": "OK", "why": "", "said": ""}
+    >>> line(point, 0.0, 1.0).split()[:3]
+    ['2013-03-08', '00:00', '0.5']
+    """
+    cells = [" "] * WIDTH
+
+    def place(value: float) -> int:
+        return min(WIDTH - 1, max(0, round((value - low) / (high - low) * (WIDTH - 1))))
+
+    def fill(first: float | None, last: float | None, mark: str) -> None:
+        if first is not None and last is not None:
+            for k in range(place(first), place(last) + 1):
+                cells[k] = mark
+
+    fill(point["expected_low"], point["expected_high"], "░")
+    fill(point["low"], point["high"], "─")
+    at = point["start"][:16].replace("T", " ")
+    said = point["said"] if point["verdict"] in ("ALERT", "WARN") else point["why"]
+    if point["value"] is not None:
+        cells[place(point["value"])] = MARKS[point["verdict"]]
+    return f"{at:<17} {_number(point['value']):>9}  {''.join(cells)}  {said or ''}".rstrip()
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None or math.isnan(value) else f"{value:.4g}"

@@ -1,0 +1,1 @@
+"""Monitoring in a turn: what is going on, is it bad, since when, for whom."""

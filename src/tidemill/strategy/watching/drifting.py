@@ -1,0 +1,190 @@
+"""Drift in a look: the profile of each window against those of the windows that are usual for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from tidemill.core.signals import Judgement, Key, Point
+from tidemill.core.verdict import Verdict
+from tidemill.measures.profile import Profile
+from tidemill.monitoring.drift import Floors, Shift, compare
+from tidemill.strategy.turn import Turn
+from tidemill.strategy.watching.profiling import OUTPUTS, bare_name, profiles, together
+from tidemill.strategy.watching.reference import (
+    LONGEST,
+    Reference,
+    champion,
+    live_since,
+    reference,
+)
+from tidemill.strategy.watching.rows import moved
+from tidemill.strategy.watching.store import Judged
+from tidemill.strategy.watching.windows import Windows, rules
+
+LEAST = 5
+"""Windows a champion must have answered before its outputs can be compared with themselves."""
+
+
+class Drift:
+    """Judges the drift of windows; what it reads of the past it reads once.
+
+    Parameters
+    ----------
+    starts
+        The windows to judge.
+    """
+
+    def __init__(self, turn: Turn, starts: set[datetime]) -> None:
+        self._turn = turn
+        self._windows = Windows.of(turn)
+        self._starts = starts
+        self._rule = rules(turn)
+        self._profiles: dict[datetime, dict[str, Profile]] = {}
+        self._whole: dict[datetime, Profile] = {}
+        self._references: dict[datetime, Reference] = {}
+        if starts:
+            self._read(sorted(starts))
+
+    def _read(self, starts: list[datetime]) -> None:
+        turn, every = self._turn, self._windows.every
+        first = self._first()
+        self._references = {s: reference(turn, s, first) for s in starts}
+        oldest = min(r.first for r in self._references.values())
+        oldest = max(min(oldest, starts[0] - self._rule.usual * every), first)
+        self._profiles = profiles(turn, oldest, starts[-1] + every)
+        self._whole = {s: together(parts) for s, parts in self._profiles.items()}
+
+    def _first(self) -> datetime:
+        """Return the first window there is a profile of, reading no more than it must."""
+        kept = self._turn.world.remembered
+        if "first window" not in kept:
+            rows = self._turn.view.table("profiles")
+            at = self._turn.view.arrow(rows.aggregate(at=rows.predicted_at.min()))["at"][0].as_py()
+            kept["first window"] = at or self._windows.start(self._turn.now)
+        return kept["first window"]
+
+    def tests(self, start: datetime) -> int:
+        """Return how many tests of drift close in a window."""
+        if start not in self._starts or start not in self._whole:
+            return 0
+        return len(self._whole[start].columns) * len(self._rule.spans)
+
+    def judge(self, start: datetime, *, alpha: float) -> Iterator[Judged]:
+        """Judge the drift of every column in the window that begins at ``start``."""
+        if not self.tests(start):
+            return
+        each = alpha / len(self._rule.spans)
+        for span in self._rule.spans:
+            yield from self._features(start, span, each)
+            yield from self._outputs(start, span, each)
+
+    def _current(self, start: datetime, span: int) -> list[datetime]:
+        return [*self._windows.before(start, span - 1), start]
+
+    def _features(self, start: datetime, span: int, alpha: float) -> Iterator[Judged]:
+        found, ref = self._current(start, span), self._references[start]
+        usual = [s for s in self._whole if ref.first <= s <= ref.last and s not in found]
+        skipped = {*OUTPUTS, *(f"f_{name}" for name in self._rule.ignore)}
+        yield from self._compared(
+            [_without(self._whole[s], skipped) for s in usual[-LONGEST:]],
+            [_without(self._whole[s], skipped) for s in found if s in self._whole],
+            (start, span, ref.words, ""),
+            alpha,
+        )
+
+    def _outputs(self, start: datetime, span: int, alpha: float) -> Iterator[Judged]:
+        """Compare what the champion answers with what it answered before; others answer otherwise."""
+        turn, every = self._turn, self._windows.every
+        version = champion(turn, start + every)
+        since = None if version is None else live_since(turn, version, start + every)
+        model = version if version in self._profiles[start] else ""
+        if model not in self._profiles[start]:
+            return
+        found = self._current(start, span)
+        usual = [s for s in self._windows.before(found[0], self._rule.usual) if s in self._profiles]
+        usual = [s for s in usual if model in self._profiles[s]]
+        if model and since is not None:
+            usual = [s for s in usual if s >= since]
+        words = f"{len(usual)} windows that {model or 'nobody by name'} answered before"
+        here = [
+            _only(self._profiles[s][model], OUTPUTS)
+            for s in found
+            if model in self._profiles.get(s, {})
+        ]
+        yield from self._compared(
+            [_only(self._profiles[s][model], OUTPUTS) for s in usual],
+            [_only(one, OUTPUTS) for one in here],
+            (start, span, words, model),
+            alpha,
+        )
+
+    def _compared(
+        self,
+        usual: Sequence[Profile],
+        found: Sequence[Profile],
+        what: tuple[datetime, int, str, str],
+        alpha: float,
+    ) -> Iterator[Judged]:
+        start, span, words, model = what
+        if not found or not found[-1].columns:
+            return
+        metric = "drift" if span == 1 else f"drift_{span}"
+        if len(usual) < LEAST:
+            why = f"{len(usual)} usual windows to compare with, {LEAST} needed ({words})"
+            for column in found[-1].columns:
+                key = Key(kind="drift", metric=metric, column=column, model=model)
+                point = self._point(start, math.nan, found, why=why)
+                said = Judgement(verdict=Verdict.NO_VERDICT, why=why)
+                yield Judged(key=key, point=point, judgement=said)
+            return
+        floors = Floors(number=self._rule.floor_numbers, category=self._rule.floor_categories)
+        report = compare(usual, found, alpha=alpha, units="days", floors=floors)
+        for shift in report.shifts:
+            where = moved(usual, found, shift.column) if shift.verdict == Verdict.ALERT else None
+            yield replace(self._shift(shift, what, metric, found), where=where)
+
+    def _shift(
+        self,
+        shift: Shift,
+        what: tuple[datetime, int, str, str],
+        metric: str,
+        found: Sequence[Profile],
+    ) -> Judged:
+        start, _, words, model = what
+        key = Key(kind="drift", metric=metric, column=shift.column, model=model)
+        point = self._point(start, shift.value, found, low=shift.low, high=shift.high)
+        said = Judgement(
+            verdict=shift.verdict,
+            why=f"{shift.words or shift.why}; against {words}",
+            p=shift.p,
+            effect=shift.value,
+        )
+        return Judged(key=key, point=point, judgement=said)
+
+    def _point(
+        self,
+        start: datetime,
+        value: float,
+        found: Sequence[Profile],
+        *,
+        low: float = math.nan,
+        high: float = math.nan,
+        why: str = "",
+    ) -> Point:
+        n = sum(p.rows for p in found)
+        end = start + self._windows.every
+        return Point(start=start, end=end, value=value, low=low, high=high, n=n, why=why)
+
+
+def _without(profile: Profile, names: set[str]) -> Profile:
+    return _only(profile, [c for c in profile.columns if c not in names])
+
+
+def _only(profile: Profile, names: Sequence[str]) -> Profile:
+    """Keep some columns, under the names people know."""
+    kept = {bare_name(c): v for c, v in profile.columns.items() if c in names}
+    kinds = {bare_name(c): k for c, k in profile.kinds.items() if c in names}
+    return replace(profile, columns=kept, kinds=kinds)

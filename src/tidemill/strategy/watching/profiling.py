@@ -1,0 +1,126 @@
+"""Profiling in a look: what arrived since the last one, summed up by base window and model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tidemill.core.as_of import moment
+from tidemill.core.ports import Lease
+from tidemill.core.records import FEATURE, PROFILES, features_of
+from tidemill.measures.grid import Grid
+from tidemill.measures.profile import Profile, merge, of_table
+from tidemill.strategy.turn import Turn
+from tidemill.strategy.watching.windows import Windows, touched
+
+OUTPUTS = ("output", "output_text", "score")
+CHUNK = 31
+"""Windows read at once, so that the first look at a long history needs no more memory."""
+
+
+def profile(turn: Turn, lease: Lease, since: datetime | None) -> pa.Table:
+    """Return the parts of profiles for the records that arrived after ``since``."""
+    windows = Windows.of(turn)
+    starts = sorted(touched(turn, since, tables=("records",), closed=False))
+    rows: list[dict[str, Any]] = []
+    for k in range(0, len(starts), CHUNK):
+        part = starts[k : k + CHUNK]
+        table = _arrived(turn, since, part[0], part[-1] + windows.every)
+        grids = _grids(turn, lease, table)
+        rows += [_row(turn, *one) for one in _cut(table, windows, grids)]
+    return pa.Table.from_pylist(rows, schema=PROFILES)
+
+
+def _arrived(turn: Turn, since: datetime | None, start: datetime, end: datetime) -> pa.Table:
+    rows = turn.view.records(since=start, until=end, arrived=since)
+    if since is not None:
+        rows = rows.filter(rows.available_at > moment(since))
+    names = features_of(list(rows.columns))
+    rows = rows.select("predicted_at", "model", *OUTPUTS, *names)
+    return turn.view.arrow(rows.order_by("predicted_at"))
+
+
+def _grids(turn: Turn, lease: Lease, table: pa.Table) -> dict[str, Grid]:
+    """Return the grid of every column of numbers; made at its first values, and never changed.
+
+    Profiles on one grid merge exactly, whenever they were made.
+    """
+    kept = turn.world.state.fact("grids") or {}
+    new: dict[str, list[float]] = {}
+    for name in table.column_names:
+        column = table[name]
+        if name in kept or not pa.types.is_floating(column.type):
+            continue
+        values = column.drop_null().to_numpy()
+        values = values[np.isfinite(values)]
+        if values.size:
+            grid = Grid.around(values)
+            new[name] = [grid.centre, grid.unit, grid.step]
+    if new:
+        kept = {**kept, **new}
+        turn.world.state.set_fact(lease, "grids", kept)
+    return {name: Grid(*numbers) for name, numbers in kept.items()}
+
+
+def _cut(
+    table: pa.Table, windows: Windows, grids: dict[str, Grid]
+) -> Iterator[tuple[datetime, str, Profile]]:
+    if not table.num_rows:
+        return
+    at = table["predicted_at"].to_numpy().astype("datetime64[us]").astype(np.int64)
+    place = at // int(windows.every.total_seconds() * 1_000_000)
+    models = np.array([m or "" for m in table["model"].to_pylist()], dtype=object)
+    columns = [n for n in table.column_names if n not in ("predicted_at", "model")]
+    shown = table.select(columns)
+    for k in np.unique(place):
+        first, last = np.searchsorted(place, (k, k + 1))
+        within = shown.slice(first, last - first)
+        start = windows.numbered(int(k))
+        named = models[first:last]
+        for model in sorted(set(named)):
+            rows = within if len(set(named)) == 1 else within.filter(pa.array(named == model))
+            end = start + windows.every
+            yield start, model, of_table(rows, grids=grids, start=start, end=end)
+
+
+def _row(turn: Turn, start: datetime, model: str, made: Profile) -> dict[str, Any]:
+    return {
+        "predicted_at": start,
+        "available_at": turn.now,
+        "day": start.date(),
+        "ends_at": made.end,
+        "model": model,
+        "cohort": "",
+        "rows": made.rows,
+        "cells": sum(len(c.counts) for c in made.columns.values()),
+        "profile": made.to_bytes(),
+    }
+
+
+def profiles(turn: Turn, since: datetime, until: datetime) -> dict[datetime, dict[str, Profile]]:
+    """Return the profile of each window that starts in [since, until), by model version."""
+    if turn.world.events.version("profiles") < 0:
+        return {}
+    table = turn.view.table("profiles", since=since, until=until)
+    rows = turn.view.arrow(table.order_by("predicted_at", "available_at", "model"))
+    found: dict[datetime, dict[str, Profile]] = {}
+    for row in rows.to_pylist():
+        by_model = found.setdefault(row["predicted_at"], {})
+        part = Profile.from_bytes(row["profile"])
+        had = by_model.get(row["model"])
+        by_model[row["model"]] = part if had is None else merge(had, part)
+    return found
+
+
+def together(parts: dict[str, Profile]) -> Profile:
+    """Merge the profiles of all model versions of a window."""
+    return merge(*parts.values())
+
+
+def bare_name(column: str) -> str:
+    """Return the name people know a column of records by."""
+    return column.removeprefix(FEATURE)

@@ -1,0 +1,74 @@
+"""Telling people of incidents after a turn; what a channel does never stops the mill."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from tidemill.core.channels import Channel
+from tidemill.core.machines import INCIDENT
+from tidemill.core.ports import Json, World
+from tidemill.monitoring.delivery import LATE, due
+from tidemill.monitoring.messages import Commands
+from tidemill.monitoring.sending import LEDGER, deliver, ledger_key
+from tidemill.strategy.strategy import Strategy
+from tidemill.strategy.turn import moment_of
+from tidemill.strategy.watching.telling import SILENCES, incident
+
+WEEK = timedelta(days=7)
+
+
+def tell(
+    world: World,
+    strategy: Strategy,
+    channels: Mapping[str, Channel],
+    *,
+    commands: Commands,
+) -> list[Json]:
+    """Send what is due; returns the rows of the ledger that tell what became of it.
+
+    Each row is written before the next message is sent, so what was sent is known even when the
+    process is killed; what was sent but not written is sent again under the same key.
+    """
+    monitoring = strategy.monitoring
+    if monitoring is None or not monitoring.routes:
+        return []
+    now = moment_of(world)
+    sent, silences = world.state.rows(LEDGER), world.state.rows(SILENCES)
+    waiting = due(
+        [i for i in map(incident, world.state.machines(INCIDENT)) if _fresh(i, now)],
+        sent,
+        silences,
+        monitoring.routes,
+        at=now,
+        weekly=_weekly(world, now),
+        commands=commands,
+    )
+    told: list[Json] = []
+    for row in deliver(waiting, channels, at=now):
+        world.state.add_row(LEDGER, ledger_key(row), row)
+        told.append(row)
+    return told
+
+
+def _fresh(found: Json, now: datetime) -> bool:
+    return found["closed"] is None or datetime.fromisoformat(found["closed"]) + LATE >= now
+
+
+def _weekly(world: World, now: datetime) -> Json | None:
+    """Say in a line whether to retrain, as far as the history of this project tells.
+
+    What a retrain would be worth is the backtest's to say, and it is not run here: without one the
+    answer is unknown, and says how to find out.
+    """
+    if world.state.fact("watched") is None:
+        return None
+    open_ = [incident(m) for m in world.state.machines(INCIDENT, ["open"])]
+    worse = [i for i in open_ if i["kind"] in ("outcomes", "performance")]
+    why = "nothing that users feel is bad" if not worse else f"bad: {worse[0]['why']}"
+    return {
+        "answer": "unknown",
+        "why": f"{why}; what a retrain is worth: tidemill backtest",
+        "next_look": (now + WEEK).isoformat(),
+        "incidents": open_,
+    }
