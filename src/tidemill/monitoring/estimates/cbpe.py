@@ -50,7 +50,7 @@ class CBPE:
 
     References
     ----------
-    Humphrey, A. et al. (2022) and Bialek, J. et al. (2024). Estimating model performance under
+    Bialek, J. et al. (2024). Estimating model performance under
     covariate shift without labels. arXiv:2401.08348.
     Hong, Y. (2013). On computing the distribution function for the Poisson binomial
     distribution. Computational Statistics and Data Analysis 59, 41-51.

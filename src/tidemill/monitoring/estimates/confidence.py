@@ -28,7 +28,9 @@ class ATC:
 
     The threshold is where the reference has as large a share above it as answers that were
     right. Where all were right, it is the least confidence seen: rows below it were never
-    shown to be right. It never sees that P(label | row) has changed.
+    shown to be right. The share does not follow a shift of the rows by a law, as calibrated
+    probabilities do: its interval holds without a shift and is too narrow with one. It never
+    sees that P(label | row) has changed.
 
     Parameters
     ----------

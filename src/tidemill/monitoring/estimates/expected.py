@@ -135,8 +135,10 @@ def expected(metric: str, task: Task, mass: Floats) -> tuple[float, Floats]:
 
     References
     ----------
-    Garg, S. et al. and the authors of NannyML describe it as confidence-based performance
-    estimation. Hanley, J. A. and McNeil, B. J. (1982). Radiology 143, 29-36, for the AUC.
+    Bialek, J. et al. (2024). Estimating model performance under covariate shift without
+    labels. arXiv:2401.08348.
+    Hanley, J. A. and McNeil, B. J. (1982). The meaning and use of the area under a receiver
+    operating characteristic (ROC) curve. Radiology 143, 29-36.
 
     Examples
     --------
