@@ -83,11 +83,13 @@ def effect(reference: Column, current: Column, *, seed: int = 0) -> Effect:
     Returns
     -------
     Effect
-        In simulations (normal, lognormal, Poisson, a change of scale, 2 % at 5 sd; 1,000 to
-        100,000 rows) the interval held the true value in .93 to 1.00 of the cases. At no change
-        the value averages a quarter of the raw distance; where the true effect is about one
-        standard error it is too small by up to half of one. It fails for tails like Cauchy's,
-        whose mean distance does not exist, and it takes the robust sd as known.
+        In simulations (``benchmarks/effects.py``: shifts and stretches of normal, lognormal,
+        Poisson and Cauchy, 5 to 50,000 categories, 1,000 to 100,000 rows) the interval held the
+        true value in .93 to 1.00 of the cases, with two exceptions: the robust sd is taken as
+        known, so with 1,000 rows of the reference a stretched lognormal has .89, and small
+        whole numbers, whose quartiles jump, .80. At no change the value averages a quarter of
+        the raw distance; where the truth is about one standard error it is too small by up to
+        half of one.
 
     Raises
     ------
@@ -144,6 +146,12 @@ def day_effect(
         The counts of one column, one a day; at least 5 of the reference.
     seed
         Of the 400 bootstrap draws.
+
+    Returns
+    -------
+    Effect
+        In simulations with shifts of each day's own of 0 to .2 sd the interval held the true
+        value in .91 to .99 of the cases, where that of :func:`effect` held it in .23 to .99.
 
     Raises
     ------

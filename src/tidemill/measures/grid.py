@@ -19,7 +19,7 @@ BELOW, ABOVE, NAN = -100_000, 100_000, 100_001
 """What :meth:`Grid.cells` says of minus infinity, infinity and NaN, beside every cell."""
 
 _LARGEST = 1.7976931348623157e308
-_FURTHEST = 8e307  # so that the difference of two places is finite
+_FURTHEST = 1e290  # where all values beyond it stand, so that sums of distances are finite
 _SAMPLE = 200_000  # so many give a median known to .003 sd
 _RANGES = ((0.25, 1.349), (0.1, 2.563), (0.05, 3.290), (0.01, 4.653))  # of a normal, in sd
 _LEVELS = 100  # so many different values may lie on a lattice by their nature, not by rounding
