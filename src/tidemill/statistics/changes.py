@@ -9,9 +9,9 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemill.core.errors import BadInput
 from tidemill.core.limits import Whole
 from tidemill.core.rule import check
+from tidemill.statistics.onsets import series_of
 from tidemill.statistics.shapes import Series, Shape, bump, ramps, step, waves
 
 Floats = NDArray[np.float64]
@@ -21,11 +21,13 @@ LEAST = 14
 """Fewer values tell no kind."""
 
 _SURE = 6.0
-"""By how much a change must beat no change, beyond the price of its numbers."""
-_CLOSE = 0.5
+"""By how much a season or a change must pay beyond the price of its numbers."""
+_CLOSE = 0.25
 """Two kinds closer than this cannot be told apart."""
 _ROUGH = 2.2
 """What is left may have so many times the variance of its steps; white noise has once."""
+_WANDERS = 3.0
+"""A level may leave more than that, since neighbours that resemble each other are no change."""
 _NOTHING = 1e-9
 
 
@@ -96,7 +98,7 @@ def kind_of_change(values: NDArray[Any], *, season: int = 7) -> Change:
     'none'
     """
     check("kind_of_change", "season", season, Whole(0))
-    series = _series(values)
+    series = series_of(values)
     seen = np.isfinite(series)
     many = int(seen.sum())
     if many < LEAST:
@@ -110,68 +112,6 @@ def kind_of_change(values: NDArray[Any], *, season: int = 7) -> Change:
     return _chosen(models, scaled, scale)
 
 
-def onset(values: NDArray[Any], alarm: int, *, least: int = 1) -> int:
-    """Say since when a series is different, given where that was noticed.
-
-    The values up to the alarm are split in two where least squares says; the second part, which
-    holds the alarm, differs from the first in the direction of the alarm.
-
-    Parameters
-    ----------
-    values
-        One number per window, in order of time, without season; NaN where there is none.
-    alarm
-        The place where it was noticed; values after it are not looked at.
-    least
-        How many values there must be before the onset.
-
-    Returns
-    -------
-    int
-        The place of the first different value; the alarm itself where nothing can be told.
-
-    Raises
-    ------
-    BadInput
-        If the values are no series or the alarm is not in it.
-
-    References
-    ----------
-    Hinkley, D. V. (1970). Inference about the change-point in a sequence of random variables.
-    Biometrika 57, 1-17.
-
-    Examples
-    --------
-    >>> onset(np.array([0.1, -0.1, 0.0, 0.1, 2.0, 2.2, 3.0]), 6)
-    4
-    """
-    series = _series(values)
-    check("onset", "least", least, Whole(1))
-    if not 0 <= alarm < series.size:
-        raise BadInput(f"alarm {alarm} is not in {series.size} values.", fix="pass its place.")
-    known = series[: alarm + 1]
-    places = np.flatnonzero(np.isfinite(known))
-    x = known[places]
-    if x.size < least + 1 or places[-1] != alarm:
-        return alarm
-    x = x / (float(np.abs(x).max()) or 1.0)
-    first = np.arange(least, x.size)
-    before = np.cumsum(x)[first - 1] / first
-    after = np.cumsum(x[::-1])[::-1][first] / (x.size - first)
-    direction = 1.0 if x[-1] >= float(np.median(x)) else -1.0
-    apart = np.maximum(direction * (after - before), 0.0)
-    gain = np.square(apart) * first * (x.size - first)
-    return int(places[first[int(gain.argmax())]]) if gain.any() else alarm
-
-
-def _series(values: NDArray[Any]) -> Floats:
-    series = np.array(values, dtype=np.float64)
-    if series.ndim != 1:
-        raise BadInput(f"values have shape {series.shape}.", fix="pass one number per window.")
-    series[~np.isfinite(series)] = np.nan
-    return series
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Model:
     """A shape, alone or on top of a season, and what it leaves."""
@@ -181,10 +121,18 @@ class _Model:
     cost: float
     left: float
     rest: Floats
+    swing: float
+    """From peak to trough of the season, 0 without one."""
 
     def score(self, many: int, worth: float) -> float:
-        """Return Schwarz's criterion when ``many`` values are worth ``worth`` each."""
-        return worth * many * math.log(self.left / many) + self.cost * math.log(many)
+        """Return Schwarz's criterion, and what must be sure, when ``many`` values are worth ``worth`` each."""
+        price = self.cost * math.log(many) + self.departures * _SURE
+        return worth * many * math.log(self.left / many) + price
+
+    @property
+    def departures(self) -> int:
+        """How many things other than a level it claims: a season, a change, or both."""
+        return (self.shape is not None) + (self.swing > 0)
 
 
 def _models(scaled: Floats, season: int) -> list[_Model]:
@@ -196,11 +144,16 @@ def _models(scaled: Floats, season: int) -> list[_Model]:
         if not period:
             shapes += waves(series)
         level = float(series.basis.shape[1])
-        found += [_model(series, shape, level) for shape in shapes]
+        swing = (
+            float(np.nanmax(scaled - series.rest) - np.nanmin(scaled - series.rest))
+            if period
+            else 0.0
+        )
+        found += [_model(series, shape, level, swing) for shape in shapes]
     return found
 
 
-def _model(series: Series, shape: Shape | None, level: float) -> _Model:
+def _model(series: Series, shape: Shape | None, level: float, swing: float) -> _Model:
     rest = series.rest if shape is None else series.rest - shape.fitted
     many, left = float(series.seen.sum()), float(np.square(rest).sum())
     flat: Kind = "periodic" if level > 1 else "none"
@@ -210,6 +163,7 @@ def _model(series: Series, shape: Shape | None, level: float) -> _Model:
         cost=level + (0.0 if shape is None else shape.cost),
         left=max(left, many * _NOTHING**2),
         rest=np.where(series.seen > 0, rest, np.nan),
+        swing=swing,
     )
 
 
@@ -231,14 +185,13 @@ def _chosen(models: list[_Model], scaled: Floats, scale: float) -> Change:
     best = min(models, key=lambda m: m.score(many, 1.0))
     worth = _worth(best.rest, best.cost)
     best = min(models, key=lambda m: m.score(many, worth))
-    lead = simplest.score(many, worth) - best.score(many, worth)
-    if best.kind == "none" or lead < _SURE:
-        return Change(kind="none", size=0.0, why="no kind of change says more than a level does")
     rough = _roughness(best.rest)
-    if rough > _ROUGH:
-        return Change(
-            kind="unknown", why=f"what {best.kind} leaves still wanders, {rough:.1f} times too much"
-        )
+    if rough > (_ROUGH if best.departures else _WANDERS):
+        what = "it" if best.departures == 0 else f"what {best.kind} leaves"
+        return Change(kind="unknown", why=f"{what} wanders, {rough:.1f} times too much for noise")
+    if best.departures == 0:
+        return Change(kind="none", size=0.0, why="no kind of change says more than a level does")
+    lead = simplest.score(many, worth) - best.score(many, worth)
     others = [m.score(many, worth) for m in models if m.kind not in (best.kind, "none")]
     ahead = min(others, default=math.inf) - best.score(many, worth)
     if ahead < _CLOSE:
@@ -258,10 +211,7 @@ def _roughness(rest: Floats) -> float:
 def _told(model: _Model, scale: float, why: str) -> Change:
     shape = model.shape
     if shape is None or model.kind == "periodic":
-        if shape is not None:
-            swing = shape.size
-        else:
-            swing = math.nan
+        swing = model.swing if shape is None else shape.size
         return Change(kind="periodic", size=swing * scale, why=f"periodic {why}")
     many = model.rest.size
     first = shape.start + 1 if model.kind == "gradual" else shape.start

@@ -76,7 +76,9 @@ def spread(
     passed = _times(rho, contrast[:, None], place[:past])[:, 0]
     factor = ahead**2 + float(contrast @ passed) - 2 * ahead * float(contrast @ to_new)
     return Spread(
-        sd=math.sqrt(total / trace * max(factor, 0.0)), df=min(trace**2 / square, trace), rho=rho
+        sd=math.sqrt(total / trace * max(factor, 0.0)),
+        df=min(trace**2 / square, float(past - basis.shape[1])),
+        rho=rho,
     )
 
 

@@ -22,6 +22,7 @@ class Fit:
     """Least squares under one share of sampling variance, and its prediction."""
 
     expected: float
+    effects: Floats
     residuals: Floats
     basis: Floats
     contrast: Floats
@@ -53,6 +54,7 @@ class Fit:
         logs = 2 * float(np.log(sd).sum() + np.log(size).sum()) + free * math.log(error)
         return cls(
             expected=float(contrast @ scaled),
+            effects=right.T @ ((basis.T @ scaled) / size),
             residuals=residuals,
             basis=basis,
             contrast=contrast,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -26,6 +26,10 @@ LEAST_DF = 3.0
 
 _HEAVY = 0.01
 _SHARES = np.linspace(0.0, 1.0, 6)
+_ROUNDING = 1e-9
+_LARGEST = 1e150
+"""Values beyond are as good as infinite: their squares are."""
+_ALIKE = 1e-12
 _AS_LIKELY = 1.0
 """Twice the log-likelihood by which a share may be worse than the best and still count."""
 
@@ -50,6 +54,9 @@ class PredictedRange:
         Empty unless their tails are too heavy for a normal.
     gross
         How many past values were left out, being of another kind.
+    apart
+        Each value that was given less what season, trend and holidays make of it, in the order
+        given; NaN where it cannot be read.
     why
         What the range rests on, or why there is none.
     """
@@ -63,6 +70,7 @@ class PredictedRange:
     supported: bool = False
     deviations: tuple[float, ...] = ()
     gross: int = 0
+    apart: tuple[float, ...] = field(default=(), repr=False)
     why: str
 
     @property
@@ -159,55 +167,48 @@ def predicted_range(
     """
     check("predicted_range", "alpha", alpha, Between(0, 1, open_low=True))
     past = _Past.of(values, times, n, normal)
-    layout = {"season": season, "trend": trend, "holidays": holidays}
-    if past.values.size < 2:  # noqa: PLR2004 - no spread below
-        return PredictedRange(residuals=past.values.size, why="fewer than 2 past values")
-    made = design(past.days, at, **layout)  # type: ignore[arg-type]
-    if made.missing:
-        return PredictedRange(residuals=past.values.size, why=made.missing)
-    scale = float(np.abs(past.values).max()) or 1.0
-    usual = float(np.median(past.n))
-    full = np.sqrt(np.minimum(1.0, past.n / usual))  # few rows may be far off by chance
-    odd = gross(past.values / scale * full, made.columns * full[:, None])
-    if odd.any():
-        past = past.only(~odd)
-        made = design(past.days, at, **layout)  # type: ignore[arg-type]
-    rows = usual if n_at is None else float(n_at)
-    if not rows > 0:
-        return PredictedRange(residuals=past.values.size, why="no rows behind the new value")
+    if past.usual.sum() < 2:  # noqa: PLR2004 - no spread below
+        return PredictedRange(residuals=int(past.usual.sum()), why="fewer than 2 past values")
+    made = design(past.days, at, season=season, trend=trend, holidays=holidays)
+    typical = float(np.median(past.n[past.usual]))
+    rows = typical if n_at is None else float(n_at)
+    full = np.sqrt(np.minimum(1.0, past.n / typical))  # few rows may be far off by chance
+    use = past.usual.copy()
+    odd = gross((past.scaled * full)[use], (made.columns * full[:, None])[use])
+    use[use] = ~odd
+    kept = past.days[use]
+    missing = (
+        made.missing
+        or design(kept, at, season=season, trend=trend, holidays=holidays).missing
+        or ("" if rows > 0 else "no rows behind the new value")
+    )
+    if missing:
+        return PredictedRange(residuals=kept.size, why=missing)
+    shares = _SHARES if _vary(past.n[use], rows) else _SHARES[:1]
+    fewer, fewer_at = typical / past.n[use], typical / rows
+    y, columns = past.scaled[use], made.columns[use]
     fits = [
-        Fit.of(
-            past.values / scale,
-            made.columns,
-            made.new,
-            fewer=usual / past.n,
-            fewer_at=usual / rows,
-            share=share,
-        )
-        for share in (_SHARES if _vary(past.n, rows) else _SHARES[:1])
+        Fit.of(y, columns, made.new, fewer=fewer, fewer_at=fewer_at, share=share)
+        for share in shares
     ]
-    if made.missing or not fits[0].estimable:
-        return PredictedRange(
-            residuals=past.values.size, why=made.missing or "the past does not tell its effects"
-        )
-    if fits[0].df < LEAST_DF:
-        return PredictedRange(
-            residuals=past.values.size,
-            why=f"{past.values.size} past values leave {fits[0].df} degrees of freedom",
-        )
-    steps = _steps(past.days, at)
+    if not fits[0].estimable or fits[0].df < LEAST_DF:
+        why = f"{kept.size} past values are too few to tell the effects of {len(made.new)} things"
+        return PredictedRange(residuals=kept.size, why=why)
     likely = min(f.deviance for f in fits) + _AS_LIKELY
+    steps = _steps(kept, at)
     found = [(f, f.spread(steps)) for f in fits if f.deviance <= likely]
     fit, wide = max(found, key=lambda pair: float(pair[1].sd))
-    return _range(fit, wide, scale, alpha=alpha, odd=int(odd.sum()))
+    apart = np.full(np.asarray(values).shape, math.nan)
+    apart[past.order] = (past.scaled - made.columns @ fit.effects) * past.scale
+    return replace(_range(fit, wide, past, alpha, int(odd.sum())), apart=tuple(apart.tolist()))
 
 
-def _range(fit: Fit, wide: Spread, scale: float, *, alpha: float, odd: int) -> PredictedRange:
+def _range(fit: Fit, wide: Spread, past: _Past, alpha: float, odd: int) -> PredictedRange:
     """Turn a fit and the spread of its prediction into a range."""
-    many, expected = fit.residuals.size, fit.expected * scale
+    many, expected = fit.residuals.size, past.level + fit.expected * past.scale
     why = f"{many} past values" + (f", {odd} left out as of another kind" if odd else "")
-    if fit.root_mean_square <= NOTHING:  # values are scaled to at most 1
-        reach = NOTHING * scale
+    if fit.root_mean_square <= NOTHING:
+        reach = NOTHING * max(past.scale, abs(past.level))
         return PredictedRange(
             low=expected - reach, high=expected + reach, expected=expected, sd=0.0, df=fit.df,
             residuals=many, supported=False, gross=odd, why=f"{why}, which fit without any spread",
@@ -218,12 +219,14 @@ def _range(fit: Fit, wide: Spread, scale: float, *, alpha: float, odd: int) -> P
     sizes = np.sort(np.abs(deviations)) if heavy else np.zeros(0)
     if heavy:
         # The k-th largest of m is passed with probability k / (m + 1).
-        limit = max(limit, float(sizes[-max(1, math.floor(alpha * (many + 1) + 1e-9))]))
+        place = max(1, math.floor(alpha * (sizes.size + 1) + _ROUNDING))
+        limit = max(limit, float(sizes[-place]))
         why += ", with heavy tails"
-    supported = many * alpha >= 1 - 1e-9
+    supported = many * alpha >= 1 - _ROUNDING
     if not supported:
-        why += f"; {math.ceil(1 / alpha - 1e-9)} are needed to know the tails at alpha {alpha:.2g}"
-    sd = wide.sd * scale
+        needed = math.ceil(1 / alpha - _ROUNDING)
+        why += f"; {needed} are needed to know the tails at alpha {alpha:.2g}"
+    sd = wide.sd * past.scale
     return PredictedRange(
         low=expected - limit * sd,
         high=expected + limit * sd,
@@ -240,11 +243,18 @@ def _range(fit: Fit, wide: Spread, scale: float, *, alpha: float, odd: int) -> P
 
 @dataclass(frozen=True, kw_only=True)
 class _Past:
-    """The past values that count, in order of time."""
+    """The past values that can be read, in order of time, as ``level + scale * scaled``.
 
-    values: Floats
+    ``order`` is where each was among those given, ``usual`` which are normal.
+    """
+
     days: Floats
     n: Floats
+    order: NDArray[np.intp]
+    usual: NDArray[np.bool_]
+    level: float
+    scale: float
+    scaled: Floats
 
     @classmethod
     def of(
@@ -263,12 +273,19 @@ class _Past:
                 f"{rows.shape} and {usual.shape}.",
                 fix="pass one of each per window.",
             )
-        keep = np.isfinite(known) & np.isfinite(days) & usual & (rows > 0)
+        keep = np.isfinite(known) & (np.abs(known) <= _LARGEST) & np.isfinite(days)
+        keep &= (rows > 0) & np.isfinite(rows)
         order = np.flatnonzero(keep)[np.argsort(days[keep], kind="stable")]
-        return cls(values=known[order], days=days[order], n=rows[order])
-
-    def only(self, keep: NDArray[np.bool_]) -> _Past:
-        return _Past(values=self.values[keep], days=self.days[keep], n=self.n[keep])
+        x, usual = known[order], usual[order]
+        level = float(np.median(x[usual])) if usual.any() else 0.0
+        scale = float(np.abs(x[usual] - level).max(initial=0.0))
+        alike = scale <= _ALIKE * abs(level) or scale == 0
+        scaled = (x - level) / (1.0 if alike else scale)
+        scaled[usual] = 0.0 if alike else scaled[usual]
+        return cls(
+            days=days[order], n=rows[order], order=order, usual=usual,
+            level=level, scale=1.0 if alike else scale, scaled=scaled,
+        )  # fmt: skip
 
 
 def _vary(n: Floats, n_at: float) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ SHORTEST_RAMP = 5
 """A climb within fewer windows is a step."""
 
 _MOST_PLACES = 240
+_PLACE = 0.85
+"""Where a ramp starts or ends is less of a choice than where a step is: its neighbours fit as well."""
+
 _NONE = 1e-9
 _HARMONICS = (1, 2)
 _CYCLES = 3.0
@@ -151,17 +154,18 @@ def ramps(series: Series) -> list[Shape]:
             fits = starts & ends & (j - i >= SHORTEST_RAMP)
             if fits.any():
                 best = int(np.where(fits, gain, -1.0).argmax())
-                found.append(_ramp(series, int(i.flat[best]), int(j.flat[best]), gain, size, best))
+                shape = _ramp(series, int(i.flat[best]), int(j.flat[best]), float(size.flat[best]))
+                found.append(replace(shape, gain=max(float(gain.flat[best]), 0.0)))
     return found
 
 
-def _ramp(series: Series, start: int, end: int, gain: Floats, size: Floats, best: int) -> Shape:
-    many, height = series.rest.size, float(size.flat[best])
+def _ramp(series: Series, start: int, end: int, height: float) -> Shape:
+    many = series.rest.size
     climb = np.clip((np.arange(many) - start) / (end - start), 0.0, 1.0) * height
     return Shape(
         kind="gradual",
-        gain=max(float(gain.flat[best]), 0.0),
-        cost=1.0 + (start > 0) + (end < many - 1),
+        gain=0.0,
+        cost=1.0 + _PLACE * ((start > 0) + (end < many - 1)),
         size=height,
         fitted=series.shaped(climb),
         start=start,
@@ -186,7 +190,7 @@ def _wave(series: Series, turns: Floats, harmonics: int) -> Shape:
     shapes -= np.einsum("tq,fqk->ftk", series.basis, np.einsum("tq,ftk->fqk", series.basis, shapes))
     inner = np.einsum("ftk,ftl->fkl", shapes, shapes) + _NONE * np.eye(2 * harmonics)
     toward = np.einsum("ftk,t->fk", shapes, series.rest)
-    weight = np.linalg.solve(inner, toward[..., None])[..., 0]
+    weight: Floats = np.asarray(np.linalg.solve(inner, toward[..., None]), dtype=np.float64)[..., 0]
     gain = (weight * toward).sum(axis=1)
     best = int(gain.argmax())
     fitted = shapes[best] @ weight[best]

@@ -86,18 +86,22 @@ def gross(values: Floats, columns: Floats, *, alpha: float = 1e-3) -> NDArray[np
     >>> np.flatnonzero(gross(x, np.ones((40, 1)))).tolist()
     [7, 8]
     """
-    basis, size, _ = np.linalg.svd(columns, full_matrices=False)
-    basis = basis[:, size > 1e-10 * size.max(initial=0.0)]
+    left, size, _ = np.linalg.svd(columns, full_matrices=False)
+    basis: Floats = np.asarray(left[:, size > 1e-10 * size.max(initial=0.0)], dtype=np.float64)
     many, free = values.size, values.size - basis.shape[1]
     none = np.zeros(many, dtype=np.bool_)
     if free < FEWEST:
         return none
-    weight, apart, scale = np.ones(many), values, math.inf
+    weight, scale = np.ones(many), math.inf
+    apart: Floats = values
     for _ in range(_ROUNDS):
         weighted = basis * weight[:, None]
-        apart = values - basis @ np.linalg.lstsq(weighted.T @ basis, weighted.T @ values)[0]
+        inner = np.asarray(weighted.T @ basis, dtype=np.float64)
+        effects = np.asarray(np.linalg.solve(inner, weighted.T @ values), dtype=np.float64)
+        apart = values - basis @ effects
         before = scale
-        scale = 1.4826 * float(np.median(np.abs(apart))) * math.sqrt(many / free)
+        sizes = np.asarray(np.abs(apart), dtype=np.float64)
+        scale = 1.4826 * float(np.median(sizes)) * math.sqrt(many / free)
         if scale <= _NOTHING * float(np.abs(values).max()):
             return none
         if abs(scale - before) <= _SETTLED * scale:
