@@ -45,6 +45,21 @@ def read_files(path: str, texts: Sequence[str]) -> pa.Table:
         raise _failed(path, error) from None
 
 
+def list_files(path: str) -> tuple[set[str | None], list[str]]:
+    """List the files a path stands for, and of which kinds they are, without reading them.
+
+    Raises
+    ------
+    NotFound
+        If there is none.
+    BadInput
+        If they are empty, or a folder holds none of a kind that can be read.
+    """
+    where, base = _filesystem(path)
+    files = _files(where, base, path)
+    return {_kind(f) for f in files}, files
+
+
 def _filesystem(path: str) -> tuple[fs.FileSystem, str]:
     scheme, mark, rest = path.partition("://")
     if not mark:

@@ -1,0 +1,321 @@
+"""Profiles of Parquet files, counted by DuckDB and numpy; never more than a few rows in memory."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tidemill.adapters.engines.days import MOST_BY_DAY, checked, ends_of, sql_day
+from tidemill.adapters.engines.duckdb_sql import listed, quoted, select, text, told
+from tidemill.adapters.engines.tally import Tally
+from tidemill.measures.categories import MOST, Categories
+from tidemill.measures.counting import kind_of, values_of
+from tidemill.measures.grid import Grid
+from tidemill.measures.numbers import Numbers
+from tidemill.measures.profile import Profile
+
+_BATCH = 1 << 15  # rows; larger ones leave the processor's cache
+_TOGETHER = 16  # columns of numbers read in one pass
+_PLACES, _EACH = 3, 8192  # rows that grids are fitted to: so many at so many places
+
+_SETTINGS = (
+    "SET autoinstall_known_extensions = false",
+    "SET autoload_known_extensions = false",
+    "SET TimeZone = 'UTC'",
+    "SET enable_progress_bar = false",
+    "SET preserve_insertion_order = false",
+    "SET memory_limit = '160MB'",  # beyond it DuckDB spills to the temporary folder
+)
+
+
+class DuckDBProfiler:
+    """Counts the rows of Parquet files; the same counts as `measures.profile.of_table`.
+
+    Numbers are streamed and counted on their grid in numpy, which takes half the time of doing
+    so in SQL; categories are grouped by DuckDB. Grids are fitted to about 20,000 rows from three
+    places of the files: they set how fine is counted, not what is counted.
+
+    Parameters
+    ----------
+    files
+        Parquet files of one table.
+    hive
+        Whether folders such as ``day=2024-01-01`` are columns.
+
+    Raises
+    ------
+    BadInput
+        If DuckDB cannot read them.
+    """
+
+    def __init__(self, files: Sequence[str], *, hive: bool = False) -> None:
+        self._connection = duckdb.connect()
+        for setting in (*_SETTINGS, f"SET temp_directory = {text(tempfile.gettempdir())}"):
+            self._connection.execute(setting)
+        self._files = tuple(files)
+        self._options = f"hive_partitioning = {hive}"
+        if len(files) > 1:  # a column may have come in later files
+            self._options += ", union_by_name = true"
+        self._rows = f"read_parquet({listed(self._files)}, {self._options})"
+        with told(self._files):
+            reader = self._connection.execute(select("*", self._rows, "LIMIT 0"))
+            self.schema: pa.Schema = reader.to_arrow_reader(1).schema
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._connection.close()
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self._ask(select("count(*)", self._rows))[0][0]
+
+    def grids(self, names: Sequence[str]) -> dict[str, Grid]:
+        """Fit a grid to each of some columns of numbers or times."""
+        found: dict[str, Grid] = {}
+        for part in _parts(names, 4 * _TOGETHER):
+            for name, values in self._sample(part).items():
+                found[name] = Grid.around(np.concatenate([np.zeros(0), *values]))
+        return found
+
+    def profile(
+        self, names: Sequence[str], *, grids: Mapping[str, Grid], most: int = MOST
+    ) -> Profile:
+        """Count all rows.
+
+        Parameters
+        ----------
+        names
+            The columns.
+        grids
+            The grid of each column of numbers; fitted where there is none.
+        most
+            How many categories of a column are kept.
+        """
+        kinds, skipped = self._kinds(names)
+        numbers = [n for n, kind in kinds.items() if kind in {"number", "time"}]
+        fitted = self.grids([n for n in numbers if n not in grids])
+        tallies = self._tallies(numbers, {**fitted, **grids}, day=None)
+        columns: dict[str, Numbers | Categories] = {}
+        rows = self.rows
+        for name, kind in kinds.items():
+            if name in tallies:
+                columns[name] = tallies[name].numbers(0)
+            elif kind == "null":
+                columns[name] = _all_null(rows, most)
+            else:
+                columns[name] = self._categories(name, most)
+        return Profile(rows=rows, columns=columns, kinds=kinds, skipped=skipped)
+
+    def days(
+        self,
+        names: Sequence[str],
+        *,
+        time: str,
+        zone: str = "UTC",
+        grids: Mapping[str, Grid],
+        most: int = MOST_BY_DAY,
+    ) -> tuple[Profile, ...]:
+        """Count the rows of each day; rows without a time are left out.
+
+        Parameters
+        ----------
+        names, grids, most
+            As for :meth:`profile`.
+        time
+            The column that says when.
+        zone
+            Whose midnights part the days; times without a zone are taken to be of it.
+
+        Raises
+        ------
+        BadInput
+            If the column holds no times, or more days than anyone compares.
+        """
+        day = sql_day(time, self.schema, zone)
+        asked = select(f"{day} AS d, count(*)", self._rows, "WHERE d IS NOT NULL GROUP BY d")
+        totals = checked({int(d): int(n) for d, n in self._ask(asked)}, time)
+        kinds, skipped = self._kinds(names)
+        numbers = [n for n, kind in kinds.items() if kind in {"number", "time"}]
+        fitted = self.grids([n for n in numbers if n not in grids])
+        tallies = self._tallies(numbers, {**fitted, **grids}, day=day)
+        columns: dict[str, Mapping[int, Numbers | Categories]] = {}
+        for name, kind in kinds.items():
+            if name in tallies:
+                columns[name] = tallies[name].by_day(list(totals))
+            elif kind == "null":
+                columns[name] = {d: _all_null(n, most) for d, n in totals.items()}
+            else:
+                columns[name] = self._categories_by_day(name, day, totals, most)
+        found: list[Profile] = []
+        for d, n in totals.items():
+            start, end = ends_of(d, zone)
+            found.append(
+                Profile(
+                    rows=n,
+                    columns={name: by_day[d] for name, by_day in columns.items()},
+                    kinds=kinds,
+                    skipped=skipped,
+                    start=start,
+                    end=end,
+                )
+            )
+        return tuple(found)
+
+    def _kinds(self, names: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Say how each column is counted, and why others are not."""
+        kinds: dict[str, str] = {}
+        skipped: dict[str, str] = {}
+        for name in names:
+            type_ = self.schema.field(name).type
+            kind = kind_of(type_)
+            if kind is None:
+                skipped[name] = f"a column of type {type_} cannot be counted"
+            else:
+                kinds[name] = kind
+        return kinds, skipped
+
+    def _tallies(
+        self, names: list[str], grids: Mapping[str, Grid], *, day: str | None
+    ) -> dict[str, Tally]:
+        """Count columns of numbers, some in a pass."""
+        tallies = {name: Tally(grids[name]) for name in names}
+        for part in _parts(names, _TOGETHER):
+            wanted = ", ".join([*map(quoted, part), *([f"{day} AS d"] if day else [])])
+            where = "WHERE d IS NOT NULL" if day else ""
+            for batch in self._stream(select(wanted, self._rows, where)):
+                days = batch.column(len(part)).to_numpy().astype(np.int64) if day else None
+                for k, name in enumerate(part):
+                    _count(tallies[name], batch.column(k), days)
+        return tallies
+
+    def _categories(self, name: str, most: int) -> Categories:
+        """Count a column of categories."""
+        # Booleans and enums are counted by their text, as everywhere.
+        grouped = select(f"{quoted(name)}::VARCHAR AS k, count(*) AS n", self._rows, "GROUP BY k")
+        with told(self._files):
+            met = self._connection.execute(
+                f"{grouped} ORDER BY k NULLS FIRST LIMIT {most + 2}"
+            ).fetchnumpy()
+        values, counts = met["k"].tolist(), met["n"].astype(np.int64)
+        nulls = 0
+        if values and values[0] is None:
+            nulls, values, counts = int(counts[0]), values[1:], counts[1:]
+        if len(values) <= most:
+            return Categories(values=tuple(values), counts=counts, nulls=nulls, most=most)
+        ordered = f"WHERE k IS NOT NULL ORDER BY n DESC, k LIMIT {most + 1}"
+        best = select("k, n", f"({grouped})", ordered)
+        kept = dict(self._ask(best))
+        _, error = kept.popitem()
+        rows = self.rows - nulls
+        return Categories.of_counts(
+            kept, nulls=nulls, others=rows - sum(kept.values()), error=error, most=most
+        )
+
+    def _categories_by_day(
+        self, name: str, day: str, totals: Mapping[int, int], most: int
+    ) -> dict[int, Categories]:
+        """Count a column of categories day by day: of each day the most frequent."""
+        grouped = select(
+            f"{day} AS d, {quoted(name)}::VARCHAR AS k, count(*) AS n",
+            self._rows,
+            "WHERE d IS NOT NULL GROUP BY d, k",
+        )
+        best = select(
+            "d, k, n",
+            f"({grouped})",
+            "QUALIFY k IS NULL OR row_number() OVER "
+            f"(PARTITION BY d ORDER BY k IS NULL, n DESC, k) <= {most + 1}",
+        )
+        met: dict[int, dict[str | None, int]] = {d: {} for d in totals}
+        for batch in self._stream(best):
+            for d, k, n in zip(*(batch.column(i).to_pylist() for i in range(3)), strict=True):
+                met[d][k] = n
+        return {d: _kept(counts, totals[d], most) for d, counts in met.items()}
+
+    def _sample(self, names: Sequence[str]) -> dict[str, list[NDArray[np.float64]]]:
+        """Read the values that grids are fitted to: from a few places, always the same."""
+        found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
+        wanted = ", ".join(map(text, names))
+        for file, first in self._places():
+            source = f"read_parquet({listed([file])}, file_row_number = true, {self._options})"
+            asked = select(
+                f"COLUMNS(c -> c IN ({wanted}))",
+                source,
+                f"WHERE file_row_number BETWEEN {first} AND {first + _EACH - 1}",
+            )
+            try:
+                sample = self._connection.execute(asked).to_arrow_table()
+            except duckdb.BinderException:
+                continue  # none of the columns is in this file
+            for name in sample.column_names:
+                if kind_of(sample.schema.field(name).type) in {"number", "time"}:
+                    found[name].append(values_of(sample.column(name).drop_null()))
+        return found
+
+    def _places(self) -> list[tuple[str, int]]:
+        """Choose a few places over all files, evenly by rows: a file, and a row in it."""
+        sizes = self._ask(
+            select("file_name, num_rows", f"parquet_file_metadata({listed(self._files)})")
+        )
+        ends = np.cumsum([n for _, n in sizes])
+        found: list[tuple[str, int]] = []
+        for row in sorted({int(ends[-1]) * k // _PLACES for k in range(_PLACES)}):
+            k = int(np.searchsorted(ends, row, side="right"))
+            if k < len(sizes):
+                found.append((sizes[k][0], row - int(ends[k] - sizes[k][1])))
+        return found
+
+    def _ask(self, query: str) -> list[tuple[Any, ...]]:
+        with told(self._files):
+            return self._connection.execute(query).fetchall()
+
+    def _stream(self, query: str) -> Iterator[pa.RecordBatch]:
+        with told(self._files):
+            yield from self._connection.execute(query).to_arrow_reader(_BATCH)
+
+
+def _count(tally: Tally, column: pa.Array, days: NDArray[np.int64] | None) -> None:
+    """Add a column of a batch to its tally."""
+    if column.null_count:
+        known = column.is_valid().to_numpy(zero_copy_only=False)
+        if days is None:
+            tally.add_nulls(column.null_count, 0)
+        else:
+            met, counts = np.unique(days[~known], return_counts=True)
+            for day, count in zip(met.tolist(), counts.tolist(), strict=True):
+                tally.add_nulls(count, day)
+            days = days[known]
+        column = column.drop_null()
+    tally.add(values_of(column), days)
+
+
+def _kept(counts: dict[str | None, int], rows: int, most: int) -> Categories:
+    """Keep the most frequent of at most one value more than are kept."""
+    nulls = counts.pop(None, 0)
+    known = _known(counts)
+    error = 0
+    if len(known) > most:
+        last = min(known, key=lambda k: (known[k], [-ord(c) for c in k]))
+        error = known.pop(last)
+    others = rows - nulls - sum(known.values()) if error else 0
+    return Categories.of_counts(known, nulls=nulls, others=others, error=error, most=most)
+
+
+def _known(counts: Mapping[str | None, int]) -> dict[str, int]:
+    return {k: n for k, n in counts.items() if k is not None}
+
+
+def _all_null(rows: int, most: int) -> Categories:
+    return Categories(counts=np.zeros(0, np.int64), nulls=rows, most=most)
+
+
+def _parts(names: Sequence[str], size: int) -> Iterator[list[str]]:
+    for at in range(0, len(names), size):
+        yield list(names[at : at + size])
