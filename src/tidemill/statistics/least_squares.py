@@ -71,6 +71,12 @@ class Fit:
     def root_mean_square(self) -> float:
         return math.sqrt(float(np.square(self.residuals).mean()))
 
+    @property
+    def width(self) -> float:
+        """The standard deviation of the prediction's error when neighbours are independent."""
+        factor = self.ahead**2 + float(np.square(self.contrast).sum())
+        return math.sqrt(float(np.square(self.residuals).sum()) / max(self.df, 1) * factor)
+
     def spread(self, steps: NDArray[np.int64]) -> Spread:
         return spread(self.residuals, self.basis, steps, self.contrast, self.ahead)
 

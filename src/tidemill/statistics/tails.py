@@ -100,13 +100,13 @@ def gross(values: Floats, columns: Floats, *, alpha: float = 1e-3) -> NDArray[np
         effects = np.asarray(np.linalg.solve(inner, weighted.T @ values), dtype=np.float64)
         apart = values - basis @ effects
         before = scale
-        sizes = np.asarray(np.abs(apart), dtype=np.float64)
-        scale = 1.4826 * float(np.median(sizes)) * math.sqrt(many / free)
-        if scale <= _NOTHING * float(np.abs(values).max()):
+        scale = 1.4826 * float(np.median(np.abs(apart))) * math.sqrt(many / free)
+        if scale <= _NOTHING * float(np.max(np.abs(values))):
             return none
         if abs(scale - before) <= _SETTLED * scale:
             break
         weight = np.minimum(1.0, 1.345 * scale / np.maximum(np.abs(apart), _NOTHING * scale))
     # The median deviation knows the scale as well as a standard deviation of 37 % of them.
-    found = np.abs(apart) > scale * float(stdtrit(0.37 * free, 1 - alpha / (2 * many)))
+    df: float = 0.37 * free
+    found = np.abs(apart) > scale * float(stdtrit(df, 1.0 - alpha / (2.0 * many)))
     return none if found.sum() > many / 5 else found
