@@ -242,7 +242,7 @@ def flights() -> None:
 
     old, methods = rows(held), (CBPE(), DLE(), ATC(), DoC(), Mandoline(), Constant())
     for metric in ("accuracy", "auc", "f1", "log_loss"):
-        history, table = [], []
+        history, table, alerts = [], [], []
         for week in range(HELD // 7 + 1, 365 // 7):
             new = rows((day >= 7 * week) & (day < 7 * week + 7))
             start = datetime(2013, 1, 1, tzinfo=UTC) + timedelta(weeks=week)
@@ -261,10 +261,14 @@ def flights() -> None:
                     )
                 )
                 line.append(f"{found.value:.3f}")
+            verdict = judge(found)
+            if verdict.verdict is Verdict.ALERT:
+                alerts.append(f"{start:%m-%d} {verdict.why.partition(',')[0]}")
             table.append(line)
         print(f"\nflights, {metric} by week: realised, best so far, {[m.name for m in methods]}")
         if metric == "accuracy":
             print("\n".join("  " + " ".join(f"{cell:>9}" for cell in line) for line in table))
+            print(f"  ALERT in {len(alerts)} weeks, for rows outside; the first: {alerts[:2]}")
         for s in standings(history):
             print(
                 f"  {s.method:<10} weeks {s.windows:>2} of {s.of}, mean error {s.error:.4f}, "

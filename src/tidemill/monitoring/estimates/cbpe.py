@@ -36,6 +36,10 @@ class CBPE:
     difference resting on few rows, and, where the reference has five days, for rows of a day
     being alike.
 
+    With references of 500 to 10,000 rows, windows of 3,000 to 100,000 and rows shifted by 0.3
+    standard deviations the interval held accuracy, AUC and F1 in 93 to 95 of 100 windows
+    (``benchmarks/estimates.py``).
+
     It follows a change of the rows. It never sees that P(label | row) has changed: then its
     value stays and is wrong, and so is the interval.
 
