@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from tidemill.core.errors import BadValue, MissingExtra, NotFound, unknown
+from tidemill.core.errors import BadValue, NotFound, unknown
 from tidemill.core.ports import Json
 from tidemill.faces.cli.backtest_options import FREE, GROUP, TERMS, CostOptions, TermOptions
 from tidemill.faces.cli.exits import Exit
 from tidemill.faces.cli.options import USUAL, Options
+from tidemill.faces.cli.pages import can_draw
 from tidemill.faces.cli.printing import answer, err, facts, note
 from tidemill.faces.cli.progress import progress
 from tidemill.faces.cli.table_options import UNSAID, TableOptions
@@ -47,7 +48,7 @@ def backtest(
     html
         Write the report as a page, too: one file that needs no network.
     """
-    _can_draw(html)
+    can_draw(html)
     tables = [p for p in paths if not _strategy(p)]
     asked = terms.asked(prices.costs())
     if len(tables) > 1 or (tables and len(paths) > 1):
@@ -144,23 +145,6 @@ def _show_plan(out: Console, ready: Ready) -> None:
     names = ", ".join(one.name for one in ready.strategies)
     out.print(facts([("replays", f"{names}, in steps of {ready.setting.step}")]))
     out.print()
-
-
-def _can_draw(html: Path | None) -> None:
-    """Say before anything long begins that the page could not be made."""
-    if html is None:
-        return
-    if not html.resolve().parent.is_dir():
-        raise BadValue(
-            f"--html {html}: there is no folder {html.parent}.", fix="make it, or give another."
-        )
-    try:
-        import altair as alt  # noqa: F401  # pyright: ignore[reportUnusedImport]
-    except ModuleNotFoundError:
-        raise MissingExtra(
-            "the page needs Altair, which is not installed.",
-            fix="pip install 'tidemill[report]', or leave --html out.",
-        ) from None
 
 
 def _write(html: Path, document: Json) -> None:

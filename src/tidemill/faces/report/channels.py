@@ -5,9 +5,28 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
+from tidemill.core.errors import MissingExtra
 from tidemill.core.ports import Json
 from tidemill.faces.report import curves
 from tidemill.faces.report.look import FONT, LIGHT, Look, drawn
+
+
+def altair() -> ModuleType:
+    """Return Altair.
+
+    Raises
+    ------
+    MissingExtra
+        When it is not installed.
+    """
+    try:
+        import altair as alt
+    except ImportError as error:
+        raise MissingExtra(
+            f"the charts need the package {error.name!r}, which is not installed.",
+            fix="pip install 'tidemill[report]'",
+        ) from error
+    return alt
 
 
 def at(alt: ModuleType, field: str = "at") -> Any:

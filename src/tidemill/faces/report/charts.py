@@ -6,7 +6,6 @@ import math
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from tidemill.core.errors import MissingExtra
 from tidemill.core.ports import Json
 from tidemill.faces.report import channels, curves
 from tidemill.faces.report.look import LIGHT, Look
@@ -56,7 +55,7 @@ def performance(
     MissingExtra
         When Altair is not installed.
     """
-    alt = _altair()
+    alt = channels.altair()
     words = backtest["metric"]["words"]
     value = channels.value(alt, words)
     tips = [
@@ -103,7 +102,7 @@ def performance(
 
 def lanes(backtest: Json, *, look: Look = LIGHT) -> alt.LayerChart:
     """Draw a lane for each strategy with its retrains: bars went live, crosses did not."""
-    alt = _altair()
+    alt = channels.altair()
     names = _names(backtest)
     lane = alt.Y("strategy:N", sort=names, scale=alt.Scale(domain=names), title=None).axis(
         labelLimit=110, domain=False, ticks=False, grid=True
@@ -123,7 +122,7 @@ def lanes(backtest: Json, *, look: Look = LIGHT) -> alt.LayerChart:
 
 def labels(backtest: Json, *, look: Look = LIGHT) -> alt.LayerChart:
     """Draw how many rows and labels each window has."""
-    alt = _altair()
+    alt = channels.altair()
     bars = alt.Chart(alt.NamedData("labels"))
     amount = alt.Y("rows:Q", title=None).axis(tickCount=4, format=",")
     tips = [alt.Tooltip("window:N"), alt.Tooltip("rows:Q", format=",")]
@@ -150,7 +149,7 @@ def labels(backtest: Json, *, look: Look = LIGHT) -> alt.LayerChart:
 
 def compute(backtest: Json, *, look: Look = LIGHT) -> alt.LayerChart:
     """Draw the seconds of fits as they add up; each fit of a strategy counts alike."""
-    alt = _altair()
+    alt = channels.altair()
     tips = [alt.Tooltip("strategy:N"), alt.Tooltip("fits:Q")]
     tips.append(alt.Tooltip("seconds:Q", format=",.1f"))
     lines = alt.Chart(alt.NamedData("compute")).transform_filter(_IS_SHOWN)
@@ -170,7 +169,7 @@ def compute(backtest: Json, *, look: Look = LIGHT) -> alt.LayerChart:
 
 def front(backtest: Json, *, look: Look = LIGHT, height: int = 300) -> alt.LayerChart:
     """Draw what each strategy took against what it reached, and the front nobody beats."""
-    alt = _altair()
+    alt = channels.altair()
     money = currency(backtest)
     what = f"{money} for labels, compute and review" if money else "seconds of fits"
     words = backtest["metric"]["words"]
@@ -207,17 +206,6 @@ _PLACES: dict[str, tuple[Any, int, int]] = {
     "above": ("center", 0, -12),
     "below": ("center", 0, 14),
 }
-
-
-def _altair() -> ModuleType:
-    try:
-        import altair as alt
-    except ImportError as error:
-        raise MissingExtra(
-            f"the charts need the package {error.name!r}, which is not installed.",
-            fix="pip install 'tidemill[report]'",
-        ) from error
-    return alt
 
 
 def _names(backtest: Json) -> list[str]:

@@ -28,6 +28,8 @@ class Look:
         What fills the windows whose labels are still coming.
     paper
         What the chart is drawn on.
+    usual
+        What a reference is filled with.
     """
 
     ink: str = "#171a21"
@@ -45,6 +47,7 @@ class Look:
     ahead: str = "#2f9e6b"
     waiting: str = "#e9edf3"
     paper: str = "#ffffff"
+    usual: str = "#c6cedb"
 
 
 LIGHT = Look()
@@ -57,6 +60,7 @@ PAGE = Look(
     ahead="var(--ahead)",
     waiting="url(#hatch)",
     paper="transparent",
+    usual="var(--usual)",
 )
 """On the page a colour is a variable of its style sheet, so dark mode repaints nothing."""
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib.resources import files
-
 from tidemill.core.ports import Json
 from tidemill.faces.report import charts, sections
 from tidemill.faces.report.look import PAGE
-from tidemill.faces.report.markup import Html, data, el, raw, together
-
-_SCRIPTS = ("vega.min.js", "vega-lite.min.js", "vega-interpreter.js", "page.js")
+from tidemill.faces.report.markup import el
+from tidemill.faces.report.shell import shell
 
 
 def page(backtest: Json) -> str:
@@ -42,49 +37,10 @@ def page(backtest: Json) -> str:
     }
     # Not validated here, which takes as long as all the rest: a test does, for every kind of document.
     specs = {name: chart.to_dict(validate=False) for name, chart in made.items()}
-    scripts = [_script(name) for name in _SCRIPTS]
-    head = el(
-        "head",
-        el("meta", charset="utf-8"),
-        el("meta", http_equiv="Content-Security-Policy", content=_policy(scripts)),
-        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("meta", name="color-scheme", content="light dark"),
-        el("title", f"Should you have retrained? {backtest['title']}"),
-        raw("style", _asset("page.css")),
-    )
-    body = el(
-        "body",
+    inside = [
         sections.defined(),
-        sections.top(backtest),
+        sections.top(backtest["title"]),
         el("main", *sections.main(backtest)),
         sections.foot(backtest),
-        data("charts", specs),
-        *(raw("script", script) for script in scripts),
-    )
-    return together([Html("<!doctype html>"), el("html", head, body, lang="en")]) + "\n"
-
-
-def _policy(scripts: list[str]) -> str:
-    """Allow the scripts by their hashes, styles (the charts set some), and nothing else."""
-    digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
-    allowed = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _asset(name: str) -> str:
-    return (files("tidemill.faces.report") / "assets" / name).read_text(encoding="utf-8")
-
-
-def _script(name: str) -> str:
-    """Read a script; the one that comes as a module is given what it imports from vega."""
-    text = _asset(name)
-    if name == "vega-interpreter.js":
-        imports, body = text.split("\n", 1)
-        body, exports = body.split("\nexport ", 1)
-        taken = imports.removeprefix("import ").split(" from ")[0]
-        given = exports.split(" as ")[0].removeprefix("{ ")
-        text = f"const vegaInterpreter = (() => {{ const {taken} = vega; {body}\nreturn {given}; }})();"
-    return "\n".join(line for line in text.splitlines() if not line.startswith("//# source"))
+    ]
+    return shell(f"Should you have retrained? {backtest['title']}", inside, specs)

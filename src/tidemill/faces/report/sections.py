@@ -11,6 +11,7 @@ from tidemill.faces.report.curves import against, has_prices
 from tidemill.faces.report.look import PAGE, Line, drawn
 from tidemill.faces.report.markup import Html, el, together
 from tidemill.faces.report.numbers import NOTHING, count, day, noun, score
+from tidemill.faces.report.shell import card, figure
 from tidemill.faces.report.standings import currency, is_hindsight, model, spent, understood
 
 
@@ -35,7 +36,7 @@ _MANY = 10
 """From how many strategies on their names take a line of their own."""
 
 
-def top(backtest: Json) -> Html:
+def top(title: str) -> Html:
     """Make the bar with the name of what was read."""
     wave = el(
         "path",
@@ -44,26 +45,24 @@ def top(backtest: Json) -> Html:
     )
     sign = el("svg", wave, viewBox="0 0 20 20", aria_hidden="true")
     brand = el("span", sign, "tidemill", class_="brand")
-    return el(
-        "header", el("div", brand, el("span", backtest["title"], class_="file")), class_="top"
-    )
+    return el("header", el("div", brand, el("span", title, class_="file")), class_="top")
 
 
 def main(backtest: Json) -> Iterator[Html]:
     """Yield the sections."""
     yield _answer(backtest)
     yield _performance(backtest)
-    yield _card(
+    yield card(
         "What it came to",
         tables.lead(backtest),
         tables.totals(backtest),
         tables.notes(backtest),
     )
     yield el("div", _future(backtest), _front(backtest), class_="two")
-    yield _card(
+    yield card(
         "When each strategy retrained",
         "A bar is a model that went live, a cross one that did not.",
-        _figure("lanes", _lanes_told(backtest)),
+        figure("lanes", _lanes_told(backtest)),
         tables.decisions(backtest),
     )
     yield el("div", _labels(backtest), _compute(backtest), class_="two")
@@ -74,11 +73,6 @@ def foot(backtest: Json) -> Html:
     """Say what the comparison itself took, and what it was made from."""
     made = f"Made by tidemill from a document of schema {backtest['schema']}."
     return el("footer", el("p", spent(backtest)), el("p", made), class_="foot")
-
-
-def _card(heading: str, lead: str, *inside: Html) -> Html:
-    said = [el("p", lead, class_="lead")] if lead else []
-    return el("section", el("h2", heading), *said, *inside, class_="card")
 
 
 def _answer(backtest: Json) -> Html:
@@ -126,12 +120,12 @@ def _performance(backtest: Json) -> Html:
     better = "higher" if backtest["metric"]["higher_is_better"] else "lower"
     lead = f"{words} in each window of {step}; {better} is better."
     told = f"Lines over time: {words} of each strategy in each window. {_means(backtest)}"
-    return _card(
+    return card(
         "Performance over time",
         lead,
         _controls(backtest),
         _key(),
-        _figure("performance", told, caption=_opportunity(backtest)),
+        figure("performance", told, caption=_opportunity(backtest)),
         el("details", el("summary", "The same as a table"), tables.windows(backtest)),
     )
 
@@ -207,18 +201,12 @@ def _opportunity(backtest: Json) -> Html:
     return el("span", *told, id="opportunity", aria_live="polite")
 
 
-def _figure(name: str, told: str, *, caption: str = "") -> Html:
-    without = el("noscript", el("p", "The chart needs scripts; the tables say the same."))
-    chart = el("div", id=f"chart-{name}", class_="chart", role="img", aria_label=told)
-    return el("figure", chart, without, el("figcaption", caption) if caption else Html())
-
-
 def _future(backtest: Json) -> Html:
     lead = (
         "The interval above is about this history. This one asks what periods like these would "
         "bring; without enough of them, or with a trend, nothing is claimed."
     )
-    return _card("In periods like these", lead, tables.periods(backtest))
+    return card("In periods like these", lead, tables.periods(backtest))
 
 
 def _front(backtest: Json) -> Html:
@@ -227,7 +215,7 @@ def _front(backtest: Json) -> Html:
     names = ", ".join(best) or "none"
     lead = f"What each took, in {what}, against what it reached. On the front: {names}."
     told = f"Points: {what} against {backtest['metric']['words']}. On the front: {names}."
-    return _card("Effort against performance", lead, _figure("front", told))
+    return card("Effort against performance", lead, figure("front", told))
 
 
 def _lanes_told(backtest: Json) -> str:
@@ -240,14 +228,14 @@ def _labels(backtest: Json) -> Html:
     lead = f"Rows of each window of {history['step']}, and in colour those with a label."
     total = f"{count(history['labelled'])} of {count(history['rows'])} rows have a label"
     told = f"Bars over time. {total}, {day(history['first'])} to {day(history['last'])}."
-    return _card("Labels", lead, _figure("labels", told))
+    return card("Labels", lead, figure("labels", told))
 
 
 def _compute(backtest: Json) -> Html:
     parts = (f"{s['name']} {score(s['seconds'])}" for s in backtest["strategies"])
     told = f"Rising lines over time. Seconds of fits in the end: {', '.join(parts)}."
     lead = "Seconds of fits, added up; every fit of a strategy counts alike."
-    return _card("Compute", lead, _figure("compute", told))
+    return card("Compute", lead, figure("compute", told))
 
 
 def _validity(backtest: Json) -> Html:
@@ -260,4 +248,4 @@ def _validity(backtest: Json) -> Html:
         )
         for row in backtest["validity"]
     )
-    return _card("Can it be trusted?", "", el("div", *rows, class_="validity"))
+    return card("Can it be trusted?", "", el("div", *rows, class_="validity"))

@@ -9,6 +9,7 @@ from tidemill.core.ports import Json
 from tidemill.faces.report.look import PAGE, Line, drawn
 from tidemill.faces.report.markup import Html, el
 from tidemill.faces.report.numbers import known, moment, noun, score
+from tidemill.faces.report.shell import scrolled
 from tidemill.faces.report.standings import (
     Standing,
     baseline,
@@ -52,7 +53,7 @@ def totals(backtest: Json) -> Html:
     others = [row for row in rows if row not in asked]
     said = "For reference, on the same rows"
     group = el("tr", el("th", said, scope="colgroup", colspan=len(heads) + 1), class_="group")
-    return _scrolled(
+    return scrolled(
         "Totals of each strategy",
         el("thead", el("tr", *heads)),
         el("tbody", *(_total(row, backtest, money=bool(money)) for row in asked)),
@@ -141,7 +142,7 @@ def periods(backtest: Json) -> Html:
         )
         for row in rows
     )
-    return _scrolled("Periods like these", _heads(heads), el("tbody", *body))
+    return scrolled("Periods like these", _heads(heads), el("tbody", *body))
 
 
 def windows(backtest: Json) -> Html:
@@ -162,7 +163,7 @@ def windows(backtest: Json) -> Html:
         )
         for start in steps
     )
-    return _scrolled(
+    return scrolled(
         "Performance in each window",
         _heads(["Window from", *values], numbers=True),
         el("tbody", *body),
@@ -197,7 +198,7 @@ def _decided(name: str, fired: Iterable[Json]) -> Html:
         for decision in fired
     )
     heads = _heads(["When, UTC", "Why", "What became of it"])
-    return _scrolled(f"Retrains of {name}", heads, el("tbody", *rows), tall=True)
+    return scrolled(f"Retrains of {name}", heads, el("tbody", *rows), tall=True)
 
 
 def _heads(names: Iterable[str], *, numbers: bool = False) -> Html:
@@ -206,15 +207,3 @@ def _heads(names: Iterable[str], *, numbers: bool = False) -> Html:
         for n, name in enumerate(names)
     )
     return el("thead", el("tr", *cells))
-
-
-def _scrolled(name: str, *inside: Html, tall: bool = False) -> Html:
-    """Let a wide table scroll by itself, with the keyboard too."""
-    return el(
-        "div",
-        el("table", *inside, aria_label=name),
-        class_="scroll tall" if tall else "scroll",
-        tabindex=0,
-        role="region",
-        aria_label=name,
-    )

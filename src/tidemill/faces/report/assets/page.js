@@ -62,11 +62,13 @@
   }
 
   for (const box of boxes) box.addEventListener("change", () => signal("shown", shown()));
-  chosen.addEventListener("change", compare);
-  versus.addEventListener("change", compare);
-  document.getElementById("known-then").addEventListener("change", (event) => {
-    signal("known_then", event.target.checked);
-  });
+  if (chosen) {
+    chosen.addEventListener("change", compare);
+    versus.addEventListener("change", compare);
+    document.getElementById("known-then").addEventListener("change", (event) => {
+      signal("known_then", event.target.checked);
+    });
+  }
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") tip.hidden = true;
   });

@@ -1,0 +1,217 @@
+"""Tables and profiles opened and counted, so that two of them can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tidemill.core.errors import BadInput, BadValue, NotFound, unknown
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tidemill.measures.grid import Grid
+    from tidemill.measures.profile import Profile
+
+PROFILE = ".profile"
+
+
+class Rows(Protocol):
+    """A table that can be counted, whole or day by day."""
+
+    schema: pa.Schema
+
+    @property
+    def rows(self) -> int: ...
+    def grids(self, names: Sequence[str]) -> dict[str, Grid]: ...
+    def profile(self, names: Sequence[str], *, grids: Mapping[str, Grid]) -> Profile: ...
+    def days(
+        self, names: Sequence[str], *, time: str, zone: str, grids: Mapping[str, Grid]
+    ) -> tuple[Profile, ...]: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """How two tables are compared.
+
+    Parameters
+    ----------
+    time
+        The column that says when; then days are the units of evidence, else rows are.
+    zone
+        Whose midnights part the days.
+    columns, ignore
+        Which columns are compared, all if empty; and which are not.
+    table
+        The table, where an address is that of a database.
+    """
+
+    time: str | None = None
+    zone: str = "UTC"
+    columns: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    table: str | None = None
+
+    def wanted(self, sides: Sequence[Sequence[str]]) -> list[str]:
+        """Choose the columns, in the order of the reference."""
+        known = list(dict.fromkeys(name for names in sides for name in names))
+        for name in (*self.columns, *self.ignore):
+            if name not in known:
+                raise unknown("column", name, known)
+        chosen = [n for n in known if not self.columns or n in self.columns]
+        left = [n for n in chosen if n not in self.ignore and n != self.time]
+        if not left:
+            raise BadValue("no column is left to compare.", fix="ignore fewer, or name others.")
+        return left
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One side of a comparison: its name and its counts, a profile a day where days count."""
+
+    name: str
+    profiles: tuple[Profile, ...]
+
+    @property
+    def whole(self) -> Profile:
+        """All rows of it."""
+        from tidemill.monitoring.drift.windows import together
+
+        return together(self.profiles)
+
+
+def counted(reference: Any, current: Any, asked: Asked) -> tuple[Counted, Counted]:
+    """Count two tables on the same grids."""
+    sides = [_opened(data, asked) for data in (reference, current)]
+    try:
+        for side in sides:
+            if asked.time and _is_profile(side.rows):
+                raise BadInput(
+                    f"{side.name} is a profile of all its rows, which has no days.",
+                    fix="leave --time out, or give the tables.",
+                )
+        names = asked.wanted([side.names for side in sides])
+        grids: dict[str, Grid] = {}
+        for side in sides:  # what was counted already says on which grids the other is
+            if _is_profile(side.rows):
+                grids = {**side.rows.grids, **grids}
+        found: list[Counted] = []
+        for side in sides:
+            had = [n for n in names if n in side.names]
+            found.append(Counted(side.name, side.count(had, grids, asked)))
+            for profile in found[-1].profiles[:1]:
+                grids = {**profile.grids, **grids}
+    finally:
+        for side in sides:
+            side.close()
+    return found[0], found[1]
+
+
+def profiled(data: Any, asked: Asked) -> Profile:
+    """Count one table as a whole, to be compared later."""
+    side = _opened(data, asked)
+    try:
+        names = asked.wanted([side.names])
+        return side.count(names, {}, asked)[0]
+    finally:
+        side.close()
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A table or a profile, with its name."""
+
+    name: str
+    rows: Any
+
+    @property
+    def names(self) -> list[str]:
+        """The columns it has."""
+        if _is_profile(self.rows):
+            return [*self.rows.columns, *self.rows.skipped]
+        return list(dict.fromkeys(self.rows.schema.names))
+
+    def count(
+        self, names: list[str], grids: Mapping[str, Grid], asked: Asked
+    ) -> tuple[Profile, ...]:
+        if _is_profile(self.rows):
+            return (_only(self.rows, names),)
+        if asked.time is None:
+            return (self.rows.profile(names, grids=grids),)
+        return self.rows.days(names, time=asked.time, zone=asked.zone, grids=grids)
+
+    def close(self) -> None:
+        """Let go of files."""
+        if not _is_profile(self.rows):
+            self.rows.close()
+
+
+def _opened(data: Any, asked: Asked) -> _Opened:
+    from tidemill.measures.profile import Profile
+
+    if isinstance(data, Profile):
+        return _Opened("a profile", data)
+    if isinstance(data, str | Path):
+        path = str(data)
+        name = path.rstrip("/").rsplit("/", 1)[-1] or path
+        if path.endswith(PROFILE):
+            return _Opened(name, _read_profile(path))
+        return _Opened(name, _with_rows(_of_path(path, asked.table), path))
+    from tidemill.adapters.engines.arrow_profile import ArrowProfiler
+    from tidemill.project import arrow
+
+    return _Opened("the rows", _with_rows(ArrowProfiler(arrow(data)), "the table"))
+
+
+def _of_path(path: str, table: str | None) -> Rows:
+    """Open a table: Parquet is counted where it is, all else is read first."""
+    from tidemill.adapters.sources.parquet import parquet_files
+
+    files = None if table else parquet_files(path)
+    if files is not None:
+        from tidemill.adapters.engines.duckdb_profile import DuckDBProfiler
+
+        return DuckDBProfiler(files.paths, hive=files.hive)
+    from tidemill.adapters.engines.arrow_profile import ArrowProfiler
+    from tidemill.adapters.sources.addresses import read
+
+    return ArrowProfiler(read(path, table=table))
+
+
+def _with_rows(rows: Rows, path: str) -> Rows:
+    if not rows.rows:
+        rows.close()
+        raise BadInput(f"{path} holds no rows.", fix="give a table with rows, or check a filter.")
+    return rows
+
+
+def _read_profile(path: str) -> Profile:
+    from tidemill.measures.profile import Profile
+
+    try:
+        content = Path(path).expanduser().read_bytes()
+    except FileNotFoundError:
+        raise NotFound(f"there is no file {path}.", fix="check the path.") from None
+    try:
+        return Profile.from_bytes(content)
+    except BadInput as error:
+        raise BadInput(f"{path}: {error.what}", fix=error.fix) from None
+
+
+def _is_profile(rows: Any) -> bool:
+    from tidemill.measures.profile import Profile
+
+    return isinstance(rows, Profile)
+
+
+def _only(profile: Profile, names: Sequence[str]) -> Profile:
+    """Keep some columns of a profile."""
+    return replace(
+        profile,
+        columns={n: c for n, c in profile.columns.items() if n in names},
+        kinds={n: k for n, k in profile.kinds.items() if n in names},
+        skipped={n: w for n, w in profile.skipped.items() if n in names},
+    )

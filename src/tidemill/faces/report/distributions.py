@@ -1,0 +1,132 @@
+"""Two distributions of a column in a few bars: shares of rows, never rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidemill.core.ports import Json
+from tidemill.measures.categories import Categories
+from tidemill.measures.numbers import Numbers
+
+BARS = 24
+"""Bars of a column of numbers."""
+NAMED = 8
+"""Values of a column of categories that get a bar of their own."""
+_FEW = 12  # so many different numbers get a bar each
+_CUT = 0.005  # of the rows at either end share a bar
+_LONGEST = 40
+
+
+def distribution(
+    reference: Numbers | Categories | None, current: Numbers | Categories | None
+) -> Json | None:
+    """Put both windows of a column into the same few bars.
+
+    Returns
+    -------
+    Json or None
+        ``kind`` is numbers or categories; ``bars`` have ``from`` and ``to`` (null at an open
+        end) or a ``value``, and the share of all rows of each side, missing ones apart. None
+        where the two cannot be drawn together.
+
+    Examples
+    --------
+    >>> a, b = (Categories.of_counts(c) for c in ({"x": 3, "y": 1}, {"x": 1, "y": 1}))
+    >>> distribution(a, b)["bars"][0]
+    {'value': 'x', 'reference': 0.75, 'current': 0.5}
+    """
+    if isinstance(reference, Numbers) and isinstance(current, Numbers):
+        if reference.grid.id != current.grid.id or not reference.n + current.n:
+            return None
+        return {"kind": "numbers", "bars": _numbers(reference, current)}
+    if isinstance(reference, Categories) and isinstance(current, Categories):
+        if not reference.rows or not current.rows or not reference.n + current.n:
+            return None
+        return {"kind": "categories", "bars": _categories(reference, current)}
+    return None
+
+
+def _numbers(before: Numbers, after: Numbers) -> list[Json]:
+    cells = np.union1d(before.cells, after.cells)
+    at = before.grid.middle(cells)
+    shares = [_shares(side, cells) for side in (before, after)]
+    bars: list[Json] = []
+    if at.size <= _FEW:
+        for k, value in enumerate(at.tolist()):
+            bars.append(_bar(shares, slice(k, k + 1), value=_number(value)))
+    else:
+        edges = _edges(at, shares)
+        starts = np.searchsorted(at, edges)
+        ends = [None, *edges.tolist(), None]
+        borders = [0, *starts.tolist(), at.size]
+        for k in range(len(ends) - 1):
+            if borders[k] < borders[k + 1] or 0 < k < len(ends) - 2:
+                within = {"from": _number(ends[k]), "to": _number(ends[k + 1])}
+                bars.append(_bar(shares, slice(borders[k], borders[k + 1]), **within))
+    lost = [1 - (side.n / side.rows if side.rows else 0.0) for side in (before, after)]
+    return [*bars, *_missing(lost)]
+
+
+def _edges(at: NDArray[np.float64], shares: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Choose edges at round numbers, from where the lowest 0.5 % end to the highest."""
+    low, high = np.inf, -np.inf
+    for share in shares:
+        if share.sum() > 0:
+            upto = np.cumsum(share) / share.sum()
+            low = min(low, float(at[np.searchsorted(upto, _CUT)]))
+            high = max(high, float(at[min(np.searchsorted(upto, 1 - _CUT), at.size - 1)]))
+    rough = (high - low) / (BARS - 2)
+    if not np.isfinite(rough) or rough <= 0:
+        return np.array([low])
+    scale = 10.0 ** np.floor(np.log10(rough))
+    width = scale * next(k for k in (1, 2, 2.5, 5, 10) if k * scale >= rough * 0.999)
+    first, last = np.floor(low / width), np.ceil(high / width)
+    return np.arange(first, last + 1) * width
+
+
+def _categories(before: Categories, after: Categories) -> list[Json]:
+    sides = [before.as_dict(), after.as_dict()]
+    rows = [before.rows, after.rows]
+    total = {
+        v: sum(c.get(v, 0) / n for c, n in zip(sides, rows, strict=True))
+        for v in {**sides[0], **sides[1]}
+    }
+    first = sorted(total, key=lambda v: (-total[v], v))[:NAMED]
+    bars: list[Json] = []
+    for value in first:
+        then, now = (c.get(value, 0) / n for c, n in zip(sides, rows, strict=True))
+        name = value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…"
+        bars.append({"value": name, "reference": then, "current": now})
+    rest = [
+        (side.n - sum(c.get(v, 0) for v in first)) / n
+        for side, c, n in zip((before, after), sides, rows, strict=True)
+    ]
+    if any(r > 0 for r in rest):
+        others = len(total) - len(first)
+        name = f"{others:,} others" if others > 0 else "others"
+        bars.append({"value": name, "reference": rest[0], "current": rest[1], "rest": True})
+    return [*bars, *_missing([side.nulls / side.rows for side in (before, after)])]
+
+
+def _missing(shares: list[float]) -> list[Json]:
+    if max(shares) <= 0:
+        return []
+    return [{"value": "missing", "reference": shares[0], "current": shares[1], "rest": True}]
+
+
+def _shares(side: Numbers, cells: NDArray[np.int32]) -> NDArray[np.float64]:
+    counts = np.zeros(cells.size)
+    counts[np.searchsorted(cells, side.cells)] = side.counts
+    return counts / max(side.rows, 1)
+
+
+def _bar(shares: list[NDArray[np.float64]], part: slice, **where: Any) -> Json:
+    then, now = (float(share[part].sum()) for share in shares)
+    return {**where, "reference": then, "current": now}
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.6g}")
