@@ -33,7 +33,7 @@ def status(world: World) -> Json:
 
 def _bad(found: Json) -> Json:
     """Say what is bad, since when and for whom, in a line."""
-    names = ("id", "kind", "metric", "columns", "cohorts", "onset", "last", "why")
+    names = ("id", "kind", "what", "columns", "cohorts", "onset", "last", "why")
     return {name: found[name] for name in names}
 
 

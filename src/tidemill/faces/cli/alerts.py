@@ -41,8 +41,11 @@ def _list(out: Console, found: list[Json], options: Options) -> None:
     if not found:
         out.print("Nothing is bad.")
         return
-    rows = [(i["id"], i["state"], at(i["onset"])[:10], i["kind"], who(i), i["why"]) for i in found]
-    out.print(table(("incident", "state", "since", "kind", "for", "why"), rows))
+    rows = [
+        (i["id"], i["state"], at(i["onset"])[:10], who(i), f"{i['what']}: {i['why']}")
+        for i in found
+    ]
+    out.print(table(("incident", "state", "since", "for", "what"), rows))
     out.print(f"\nNext: {options.command('alerts show ' + found[0]['id'])}", soft_wrap=True)
 
 
@@ -89,7 +92,7 @@ def _next(found: Json, options: Options) -> list[str]:
 def _show(out: Console, found: Json) -> None:
     over = f"closed {at(found['closed'])}" if found["closed"] else "still open"
     ids = ", ".join(found["rows"])
-    out.print(f"{found['id']}: {found['why']}\n", style="bold", soft_wrap=True)
+    out.print(f"{found['id']}: {found['what']}: {found['why']}\n", style="bold", soft_wrap=True)
     out.print(
         facts(
             [
@@ -101,11 +104,10 @@ def _show(out: Console, found: Json) -> None:
             ]
         )
     )
-    heads = ("kind", "signal", "column", "for", "first bad", "why")
-    rows = [
-        (s["kind"], s["metric"], s["column"], s["cohort"], at(s["start"])[:10], s["why"])
-        for s in found["signals"]
-    ]
+    from tidemill.strategy.watching.telling import what
+
+    heads = ("kind", "signal", "first bad", "why")
+    rows = [(s["kind"], what(s), at(s["start"])[:10], s["why"]) for s in found["signals"]]
     out.print()
     out.print(table(heads, rows))
     if found["events"]:

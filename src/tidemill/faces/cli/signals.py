@@ -109,15 +109,14 @@ def _kinds(out: Console, kinds: list[Json], names: list[Json]) -> None:
     out.print(table(("kind", "measured", "what it is worth", "to measure it"), rows))
     if not names:
         return
+    from tidemill.strategy.watching.telling import what
+
     out.print()
-    heads = ("kind", "signal", "column", "for", "model", "last value", "verdict", "windows")
+    heads = ("kind", "signal", "last value", "verdict", "windows")
     cells = [
         (
             n["kind"],
-            n["metric"],
-            n["column"],
-            n["cohort"],
-            n["model"],
+            what(n) + (f" by {n['model']}" if n["model"] else ""),
             _number(n["value"]),
             n["verdict"],
             n["windows"],
@@ -143,7 +142,7 @@ def _draw(out: Console, series: dict[str, list[Json]]) -> None:
 
 
 def _ends(points: list[Json]) -> tuple[float, float]:
-    names = ("value", "low", "high", "expected_low", "expected_high")
+    names = ("value", "low", "high")  # what was expected may reach far beyond, and is cut
     values = [p[n] for p in points for n in names if p[n] is not None]
     low, high = min(values, default=0.0), max(values, default=1.0)
     return (low, high) if high > low else (low - 0.5, high + 0.5)

@@ -82,9 +82,14 @@ def _show(out: Console, found: Json) -> None:
 
 def _show_bad(out: Console, found: Json) -> None:
     if found["bad"]:
-        heads = ("bad", "since", "for", "why")
+        heads = ("bad", "since", "for", "what")
         rows = [
-            (b["id"], at(b["onset"])[:10], ", ".join(b["cohorts"]) or "everybody", b["why"])
+            (
+                b["id"],
+                at(b["onset"])[:10],
+                ", ".join(b["cohorts"]) or "everybody",
+                f"{b['what']}: {b['why']}",
+            )
             for b in found["bad"]
         ]
         out.print()

@@ -12,14 +12,20 @@ from sklearn.preprocessing import OrdinalEncoder
 from tidemill import (
     AUC,
     AtLeast,
+    Cohort,
     Estimator,
     Every,
     Everything,
     Immediate,
+    LogLoss,
+    Monitoring,
     Newest,
     NoWorseThan,
+    NullRate,
     Outcome,
+    OutputShare,
     Recent,
+    RowCount,
     Strategy,
     Uniform,
 )
@@ -57,4 +63,19 @@ strategy = Strategy(
     ],
     signing="auto",  # or "approve": a person signs every release
     online=Immediate(sample=200, latency_ms=2000),
+    metrics=[AUC(), LogLoss()],
+    cohorts=[
+        Cohort("from JFK", lambda flights: flights.f_origin == "JFK"),
+        Cohort("from LGA", lambda flights: flights.f_origin == "LGA"),
+        Cohort("from EWR", lambda flights: flights.f_origin == "EWR"),
+    ],
+    monitoring=Monitoring(  # what is going on, and is it bad: tidemill status, tidemill alerts list
+        signals=[
+            RowCount(at_least=500),  # flights scheduled a day
+            NullRate("temp", at_most=0.02),  # no weather report of the hour before
+            OutputShare(1.0),  # how often the model says "late"
+        ],
+        ignore=["month"],  # it changes by its nature
+        pages=1.0,  # false incidents in 30 days, at most, on average
+    ),
 )

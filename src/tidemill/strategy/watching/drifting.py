@@ -108,7 +108,7 @@ class Drift:
         usual = [s for s in usual if model in self._profiles[s]]
         if model and since is not None:
             usual = [s for s in usual if s >= since]
-        words = f"{len(usual)} windows that {model or 'nobody by name'} answered before"
+        words = f"{len(usual)} windows {'before' if not model else f'that {model} answered before'}"
         here = [
             _only(self._profiles[s][model], OUTPUTS)
             for s in found
@@ -141,6 +141,7 @@ class Drift:
                 yield Judged(key=key, point=point, judgement=said)
             return
         floors = Floors(number=self._rule.floor_numbers, category=self._rule.floor_categories)
+        usual, found = _with_values(usual), _with_values(found)
         report = compare(usual, found, alpha=alpha, units="days", floors=floors)
         for shift in report.shifts:
             where = moved(usual, found, shift.column) if shift.verdict == Verdict.ALERT else None
@@ -177,6 +178,12 @@ class Drift:
         n = sum(p.rows for p in found)
         end = start + self._windows.every
         return Point(start=start, end=end, value=value, low=low, high=high, n=n, why=why)
+
+
+def _with_values(profiles: Sequence[Profile]) -> list[Profile]:
+    """Leave out columns without a value in any window: outputs of a kind the model does not give."""
+    named = {c for p in profiles for c, counts in p.columns.items() if counts.rows > counts.nulls}
+    return [_only(p, sorted(named)) for p in profiles]
 
 
 def _without(profile: Profile, names: set[str]) -> Profile:

@@ -13,11 +13,13 @@ from tidemill.measures import Metric
 from tidemill.strategy.turn import Turn
 from tidemill.strategy.watching.drifting import Drift
 from tidemill.strategy.watching.measuring import Points, key_of, metrics_of
-from tidemill.strategy.watching.store import Judged, history
+from tidemill.strategy.watching.store import Judged, Past, history
 from tidemill.strategy.watching.windows import Windows, rules, settled
 
 PAST = 120
 """How many windows back a verdict over time may look."""
+NEW_USUAL = 14
+"""After so many bad windows in a row, what is bad has become usual."""
 
 
 def judge(turn: Turn, found: set[datetime], records: set[datetime], points: Points) -> list[Judged]:
@@ -59,9 +61,25 @@ def _series(turn: Turn, first: datetime, points: Points) -> dict[Key, list[Point
     series: dict[Key, list[Point]] = {}
     for key, made in points.items():
         new = {p.start for p in made}
-        old = [p for p in past.get(key, []) if p.start not in new]
-        series[key] = sorted([*old, *made], key=lambda p: p.start)
+        old = [p for p in past.get(key, []) if p.point.start not in new]
+        series[key] = sorted([*_usual(old), *made], key=lambda p: p.start)
     return series
+
+
+def _usual(past: Sequence[Past]) -> list[Point]:
+    """Leave out what was bad, so that it does not hide what is bad next.
+
+    What has been bad for long without end is how things are now, and is left in.
+    """
+    kept: list[Point] = []
+    bad: list[Point] = []
+    for one in past:
+        bad = [*bad, one.point] if one.alert else []
+        if len(bad) > NEW_USUAL:
+            kept += bad if len(bad) == NEW_USUAL + 1 else bad[-1:]
+        elif not one.alert:
+            kept.append(one.point)
+    return kept
 
 
 def _until(made: Sequence[Point], start: datetime) -> list[Point]:

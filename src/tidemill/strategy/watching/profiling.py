@@ -75,7 +75,10 @@ def _cut(
     place = at // int(windows.every.total_seconds() * 1_000_000)
     models = np.array([m or "" for m in table["model"].to_pylist()], dtype=object)
     columns = [n for n in table.column_names if n not in ("predicted_at", "model")]
-    shown = table.select(columns)
+    # A column that never had a value has no grid yet, and no type: it can be added to any later.
+    empty = [n for n in columns if n not in grids and pa.types.is_floating(table[n].type)]
+    nothing = pa.nulls(table.num_rows)
+    shown = pa.table({n: nothing if n in empty else table[n] for n in columns})
     for k in np.unique(place):
         first, last = np.searchsorted(place, (k, k + 1))
         within = shown.slice(first, last - first)

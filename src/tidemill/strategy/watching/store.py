@@ -88,14 +88,23 @@ def latest(view: AsOf, *, since: datetime | None = None, until: datetime | None 
     return rows.mutate(place=place).filter(ibis._.place == 0).drop("place")
 
 
-def history(turn: Turn, since: datetime) -> dict[Key, list[Point]]:
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """A point that was judged before, and whether it was bad."""
+
+    point: Point
+    alert: bool
+
+
+def history(turn: Turn, since: datetime) -> dict[Key, list[Past]]:
     """Return the points of every signal since a moment, the oldest first."""
-    found: dict[Key, list[Point]] = defaultdict(list)
+    found: dict[Key, list[Past]] = defaultdict(list)
     if turn.world.events.version("signals") < 0:
         return found
     rows = latest(turn.view, since=since)
     for row in turn.view.arrow(rows.order_by("predicted_at")).to_pylist():
-        found[Key(**{name: row[name] for name in _KEY})].append(_point(row))
+        key = Key(**{name: row[name] for name in _KEY})
+        found[key].append(Past(point=_point(row), alert=row["verdict"] == Verdict.ALERT))
     return found
 
 

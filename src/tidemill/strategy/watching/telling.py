@@ -54,8 +54,9 @@ def incident(machine: Machine) -> Json:
         "column": first["column"],
         "columns": list(dict.fromkeys(s["column"] for s in signals if s["column"])),
         "cohort": first["cohort"],
-        "cohorts": list(dict.fromkeys(s["cohort"] for s in signals if s["cohort"])),
+        "cohorts": _cohorts(signals),
         "model": first["model"],
+        "what": what(first),
         "why": first["why"],
         **{k: payload.get(k) for k in ("opened", "onset", "last", "closed", "windows")},
         "signals": sorted(signals, key=lambda s: (KINDS.index(s["kind"]), s["start"])),
@@ -63,6 +64,25 @@ def incident(machine: Machine) -> Json:
         "events": payload["events"],
         "closed_by": payload.get("closed_by"),
     }
+
+
+def _cohorts(signals: list[Json]) -> list[str]:
+    """Return for whom it is bad: nobody in particular when it is bad for everybody."""
+    found = list(dict.fromkeys(s["cohort"] for s in signals))
+    return [] if "" in found else found
+
+
+def what(signal: Json) -> str:
+    """Name a signal.
+
+    Examples
+    --------
+    >>> what({"metric": "null_rate", "column": "humid", "cohort": "", "model": ""})
+    'null_rate of humid'
+    """
+    of = f" of {signal['column']}" if signal["column"] else ""
+    who = f" for {signal['cohort']}" if signal["cohort"] else ""
+    return f"{signal['metric']}{of}{who}"
 
 
 def incidents(world: World, *, all_: bool = False) -> list[Json]:
@@ -130,7 +150,7 @@ def signals(
     ``said`` (why the verdict), ``p``, ``effect``, ``expected_low``, ``expected_high``, ``onset``.
     """
     view = AsOf(world.events, world.engine, moment_of(world))
-    since = None if last is None else view.now - last
+    since = None if last is None else _seen(world) - last
     rows = latest(view, since=since)
     wanted = {"metric": metric, "kind": kind, "column": column, "cohort": cohort, "model": model}
     for name, value in wanted.items():
@@ -139,6 +159,13 @@ def signals(
     rows = rows.rename(start="predicted_at", end="ends_at")
     order = ["kind", "metric", "column", "cohort", "model", "start"]
     return view.arrow(rows.drop("available_at").order_by(order))
+
+
+def _seen(world: World) -> datetime:
+    """Return until when there is anything to see: a project may have been left alone for long."""
+    watched = world.state.fact("watched")
+    now = moment_of(world)
+    return now if watched is None else min(now, datetime.fromisoformat(watched["at"]))
 
 
 def names(world: World) -> list[Json]:
