@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr
-from scipy.stats import hypergeom
+from scipy.special import bdtr, gammaln
 
 from tidemill.core.limits import Whole
 from tidemill.core.rule import check
@@ -289,6 +288,12 @@ def _at_most(few: float, drawn: float, good: float, total: float) -> float:
     """Return how likely at most ``few`` of ``drawn`` rows are reference rows."""
     drawn = min(drawn, total)
     if total < 1e6:  # noqa: PLR2004 - where the sum of exact terms is quick
-        return float(min(1.0, hypergeom.cdf(few, int(total), int(good), int(drawn))))
+        met = np.arange(max(0.0, drawn - (total - good)), min(few, good, drawn) + 1)
+        ways = _log_choose(good, met) + _log_choose(total - good, drawn - met)
+        return float(min(1.0, np.exp(ways - _log_choose(total, np.array(drawn))).sum()))
     # Many rows: the share drawn is small or the answer is beyond doubt; binomial is wider.
     return float(bdtr(few, int(drawn), good / total))
+
+
+def _log_choose(total: float, some: Floats) -> Floats:
+    return np.asarray(gammaln(total + 1) - gammaln(some + 1) - gammaln(total - some + 1))

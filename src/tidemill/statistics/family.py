@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from tidemill.core.errors import BadInput
 from tidemill.core.limits import Between, Whole
 from tidemill.core.rule import check
+from tidemill.statistics.roots import root
 
 Floats = NDArray[np.float64]
 
@@ -155,7 +155,7 @@ def within_window(looks: int, *, alpha: float = 0.05) -> Floats:
 
     # Four: looking all the time at most doubles the chance of ending beyond the boundary.
     high = float(-ndtri(alpha / 4)) + 1e-6
-    boundary = float(brentq(missed, low, high, xtol=1e-7))
+    boundary = root(missed, low, high, absolute=1e-7)
     times = np.arange(1, looks + 1) / looks
     shares = 2 * np.exp(log_ndtr(-boundary / np.sqrt(times))) / alpha
     return np.minimum(shares, 1.0)

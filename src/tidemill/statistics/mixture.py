@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import chdtrc
+
+from tidemill.statistics.roots import root
 
 Floats = NDArray[np.float64]
 
@@ -122,10 +123,10 @@ def tail_of_form(
     end = 0.5 / float(weights.max())  # where the moment generating function ends
     if _slope(end * (1 - _EDGE), x, weights, df, far) <= 0:
         return 0.0  # so far out that no float holds it
-    found = brentq(
-        lambda part: _slope(part * end, x, weights, df, far), _EDGE, 1 - _EDGE, xtol=1e-15
+    found = root(
+        lambda part: _slope(part * end, x, weights, df, far), _EDGE, 1 - _EDGE, absolute=1e-15
     )
-    return _along(x, weights, df, far, float(found) * end)
+    return _along(x, weights, df, far, found * end)
 
 
 def _slope(s: float, x: float, weights: Floats, df: Floats, far: Floats) -> float:
@@ -142,7 +143,7 @@ def _below(x: float, weights: Floats, df: Floats, far: Floats) -> float:
     while _slope(-out, x, weights, df, far) > 0:
         closer = out + 0.9 * (end - out)
         out = min(4 * out, closer)
-    return -float(brentq(lambda r: _slope(-r, x, weights, df, far), near, out, xtol=1e-300))
+    return -root(lambda r: _slope(-r, x, weights, df, far), near, out)
 
 
 def _along(x: float, weights: Floats, df: Floats, far: Floats, middle: float) -> float:

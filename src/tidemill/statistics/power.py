@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import bdtrc, gammainccinv, ndtr, ndtri
 
 from tidemill.core.errors import BadValue
@@ -17,6 +16,7 @@ from tidemill.statistics.anderson_darling import edge_weights
 from tidemill.statistics.day_ratio import cautious
 from tidemill.statistics.homogeneity import share_p
 from tidemill.statistics.mixture import mixture_tail, ratio_tail, tail_of_form
+from tidemill.statistics.roots import root
 
 Floats = NDArray[np.float64]
 
@@ -187,7 +187,7 @@ def _threshold(tail: Callable[[float], float], mean: float, alpha: float) -> flo
     low = 1e-9 * mean
     if tail(low) <= alpha:
         return low
-    return float(brentq(lambda x: math.log(max(tail(x), 1e-300) / alpha), low, high, rtol=1e-6))
+    return root(lambda x: math.log(max(tail(x), 1e-300) / alpha), low, high, relative=1e-6)
 
 
 def _power_alone(m: int, n: int, share: float, moved: float, alpha: float) -> float:
