@@ -74,7 +74,7 @@ class DuckDBEngine:
                     fix="write one SELECT; the views are: " + ", ".join(sorted(views)) + ".",
                 )
             for name, rows in views.items():
-                self._connection.create_view(name, rows, overwrite=True, temp=True)
+                self._connection.create_view(name, rows, overwrite=True)
             try:
                 return self._connection.con.execute(query).to_arrow_table()
             except duckdb.Error as error:

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 WIDEST = 60
 """Characters of a value that are shown in a table."""
+MOST_COLUMNS = 8
+"""Columns shown to a person; more would be a letter wide each."""
+
+
+_HIDDEN = ("p_log", "u_log", "u_label", "u_split", "row_hash", "payload_digest", "available_at")
 
 
 def sql(query: str, /, *, most: int = 1000, options: Options = USUAL) -> Exit:
@@ -83,9 +88,20 @@ def _behind(
     key, where, start, end = _asked(mill, incident, named, window)
     view = AsOf(mill.world.events, mill.world.engine, moment_of(mill.world))
     found = behind(view, mill.strategy, key, start=start, end=end, where=where)
-    hidden = ("p_log", "u_log", "u_label", "u_split", "row_hash", "payload_digest", "available_at")
-    shown = view.arrow(found.drop(*[c for c in hidden if c in found.columns]).limit(most))
-    names = [c for c in shown.column_names if shown[c].null_count < shown.num_rows]
+    shown = view.arrow(found.drop(*[c for c in _HIDDEN if c in found.columns]).limit(most))
+    asked = [c for c in (f"f_{key.column}", key.column) if c in shown.column_names]
+    first = [
+        "record_id",
+        "predicted_at",
+        *asked,
+        "label",
+        "score",
+        "output",
+        "output_text",
+        "model",
+    ]
+    names = [c for c in dict.fromkeys([*first, *shown.column_names]) if c in shown.column_names]
+    names = [c for c in names if c in asked or shown[c].null_count < shown.num_rows]
     return shown.select(names).rename_columns([c.removeprefix("f_") for c in names])
 
 
@@ -101,7 +117,7 @@ def _asked(
     every = duration(mill.strategy.window)
     if incident is not None:
         found = telling.incident(telling.found_incident(mill.world.state, incident))
-        signal = next((s for s in found["signals"] if s.get("where")), found["signals"][0])
+        signal = found["signals"][0]  # the most valuable kind
         start = datetime.fromisoformat(signal["start"])
         named_ = {n: signal[n] for n in ("kind", "metric", "column", "cohort", "model")}
         return Key(**named_), signal.get("where"), start, start + every
@@ -125,8 +141,11 @@ def _answer(found: pa.Table, most: int, options: Options) -> None:
     document = {"columns": found.column_names, "rows": shown.to_pylist(), "n": found.num_rows}
 
     def show(out: Console) -> None:
-        cells = ([_cell(v) for v in row.values()] for row in document["rows"])
-        out.print(table(found.column_names, cells))
+        names = found.column_names[:MOST_COLUMNS]
+        out.print(table(names, ([_cell(row[n]) for n in names] for row in document["rows"])))
+        if len(names) < found.num_columns:
+            rest = ", ".join(found.column_names[MOST_COLUMNS:])
+            out.print(f"and, with --json: {rest}", soft_wrap=True)
         if found.num_rows > most:
             out.print(f"and {count(found.num_rows - most, 'more row')}: --most {found.num_rows}")
 

@@ -144,7 +144,7 @@ class Drift:
         usual, found = _with_values(usual), _with_values(found)
         report = compare(usual, found, alpha=alpha, units="days", floors=floors)
         for shift in report.shifts:
-            where = moved(usual, found, shift.column) if shift.verdict == Verdict.ALERT else None
+            where = moved(usual, found, shift) if shift.verdict == Verdict.ALERT else None
             yield replace(self._shift(shift, what, metric, found), where=where)
 
     def _shift(

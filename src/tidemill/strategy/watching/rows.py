@@ -17,30 +17,36 @@ from tidemill.core.ports import Json
 from tidemill.core.records import FEATURE
 from tidemill.core.signals import KINDS, Key
 from tidemill.measures.profile import Categories, Numbers, Profile
+from tidemill.monitoring.drift import Shift
+from tidemill.monitoring.drift.arms import MISSING, UNKNOWN, known_range
 from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import Turn
 from tidemill.strategy.watching.store import Judged
 from tidemill.strategy.watching.windows import Windows
 
 SHOWN = 10
+MOST_VALUES = 100
 
 
-def moved(usual: Sequence[Profile], found: Sequence[Profile], column: str) -> Json | None:
+def moved(usual: Sequence[Profile], found: Sequence[Profile], shift: Shift) -> Json | None:
     """Say where a column has more rows than usual: a value, a range, or nothing at all.
 
-    The range is the stretch of neighbouring cells with the largest excess of its share.
+    Where the shift is of rows that were not known before, it is these; else the value, or the
+    stretch of neighbouring cells, with the largest excess of its share.
     """
-    then, now = _column(usual, column), _column(found, column)
-    if then is None or now is None:
-        return None
-    shares = [c.nulls / max(1, p) for c, p in ((then, _rows(usual)), (now, _rows(found)))]
+    if shift.distance == MISSING:
+        return {"missing": True}
+    then, now = _column(usual, shift.column), _column(found, shift.column)
     if isinstance(then, Numbers) and isinstance(now, Numbers):
-        where, excess = _range(then, now)
-    elif isinstance(then, Categories) and isinstance(now, Categories):
-        where, excess = _value(then, now)
-    else:
-        return None
-    return {"missing": True} if shares[1] - shares[0] > excess else where
+        if shift.distance == UNKNOWN:
+            low, high = known_range(then)
+            return {"below": low, "above": high}
+        return _range(then, now)
+    if isinstance(then, Categories) and isinstance(now, Categories):
+        if shift.distance == UNKNOWN:
+            return {"values": sorted({*now.values} - {*then.values})[:MOST_VALUES]}
+        return _value(then, now)
+    return None
 
 
 def _column(profiles: Sequence[Profile], column: str) -> Numbers | Categories | None:
@@ -54,11 +60,7 @@ def _column(profiles: Sequence[Profile], column: str) -> Numbers | Categories | 
     return None  # never there, or its type changed: there is no place in it to point at
 
 
-def _rows(profiles: Sequence[Profile]) -> int:
-    return sum(p.rows for p in profiles)
-
-
-def _range(then: Numbers, now: Numbers) -> tuple[Json, float]:
+def _range(then: Numbers, now: Numbers) -> Json:
     cells = np.union1d(then.cells, now.cells)
     shares = np.zeros((2, cells.size))
     for k, one in enumerate((then, now)):
@@ -68,16 +70,14 @@ def _range(then: Numbers, now: Numbers) -> tuple[Json, float]:
     last = int(np.argmax(gained - lowest))
     first = int(np.argmin(gained[: last + 1]))
     low, high = then.grid.edges(cells[[first, max(first, last - 1)]])
-    excess = float(gained[last] - gained[first])
-    return {"low": float(low[0]), "high": float(high[-1])}, excess
+    return {"low": float(low[0]), "high": float(high[-1])}
 
 
-def _value(then: Categories, now: Categories) -> tuple[Json, float]:
+def _value(then: Categories, now: Categories) -> Json:
     before = dict(zip(then.values, then.counts / max(1, then.counts.sum()), strict=True))
     after = zip(now.values, now.counts / max(1, now.counts.sum()), strict=True)
     gains = [(float(share - before.get(value, 0.0)), value) for value, share in after]
-    excess, value = max(gains, default=(0.0, ""))
-    return {"value": value}, excess
+    return {"values": [max(gains, default=(0.0, ""))[1]]}
 
 
 def inside(rows: ir.Table, column: str, where: Json) -> ir.Table:
@@ -85,11 +85,13 @@ def inside(rows: ir.Table, column: str, where: Json) -> ir.Table:
     name = FEATURE + column if FEATURE + column in rows.columns else column
     if name not in rows.columns:
         raise BadInput(f"records have no column {column!r}.", fix="see 'tidemill metrics'.")
-    values = rows[name]
+    values: Any = rows[name]
     if where.get("missing"):
         return rows.filter(values.isnull())
-    if "value" in where:
-        return rows.filter(values.cast("string") == where["value"])
+    if "values" in where:
+        return rows.filter(values.cast("string").isin(where["values"]))
+    if "below" in where:
+        return rows.filter((values < where["below"]) | (values > where["above"]))
     return rows.filter(values >= where["low"], values < where["high"])
 
 
@@ -125,9 +127,10 @@ def behind(
             asks = (watch.signal.metric, getattr(watch.signal, "column", ""))
             if asks == (key.metric, key.column) and hasattr(watch.signal, "failing"):
                 rows = rows.filter(watch.signal.failing(rows))
+    labels = view.labels(since=start, until=end).select("record_id", "label", "label_text")
+    rows = rows.left_join(labels, "record_id").drop("record_id_right")
     if key.kind == "performance":
-        labels = view.labels(since=start, until=end).select("record_id", "label", "label_text")
-        rows = rows.inner_join(labels, "record_id")
+        rows = rows.filter(rows.label.notnull() | rows.label_text.notnull())
         label: Any = rows.label
         said: Any = ibis.coalesce(rows.score, rows.output)
         return rows.order_by([(label - said).abs().desc(), rows.predicted_at])

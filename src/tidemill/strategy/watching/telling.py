@@ -81,7 +81,7 @@ def what(signal: Json) -> str:
     'null_rate of humid'
     """
     of = f" of {signal['column']}" if signal["column"] else ""
-    who = f" for {signal['cohort']}" if signal["cohort"] else ""
+    who = f" ({signal['cohort']})" if signal["cohort"] else ""
     return f"{signal['metric']}{of}{who}"
 
 
