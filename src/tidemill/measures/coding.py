@@ -182,7 +182,7 @@ def _coded(name: str, tables: Sequence[pa.Table], numbers: int, categories: int)
 
 def _number(name: str, values: NDArray[np.float64], most: int) -> Coded | str:
     known = np.sort(values[np.isfinite(values)])
-    distinct = known[np.concatenate([[True], np.diff(known) > 0])] if known.size else known
+    distinct = known[np.concatenate([[True], known[1:] > known[:-1]])] if known.size else known
     if distinct.size + bool(np.isnan(values).any()) + bool(np.isinf(values).any()) <= 1:
         return "has one value"
     gaps = bool(np.isnan(values).any())

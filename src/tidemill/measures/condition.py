@@ -150,8 +150,10 @@ class Condition:
             holds &= ~found if self.outside else found
         elif self.above is not None or self.at_most is not None:
             numbers = pc.fill_null(column.cast(pa.float64(), safe=False), math.nan).to_numpy()
-            holds &= numbers > (-math.inf if self.above is None else self.above)
-            holds &= numbers <= (math.inf if self.at_most is None else self.at_most)
+            if self.above is not None:
+                holds &= numbers > self.above
+            if self.at_most is not None:
+                holds &= numbers <= self.at_most
         elif not self.outside:
             return lost
         return holds | lost if self.missing else holds

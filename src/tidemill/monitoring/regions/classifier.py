@@ -138,15 +138,9 @@ def _measured(
     model = boosted(codes[learnt], side[learnt], coding.categories)
     score, held = model(codes[~learnt]), side[~learnt]
     auc, error, free = separation(score, held, np.concatenate(units)[~learnt])
-    if few:
-        error = math.nan
-    p = float(stdtr(free, -(auc - 0.5) / error)) if error > 0 else math.nan
-    half = float(stdtrit(free, (1 + confidence) / 2)) * error if error > 0 else math.nan
-    why = "" if error > 0 else "complete or no separation gives no interval"
-    if few:
-        why = f"a side has fewer than {LEAST_DAYS} days: no interval, as days may always differ"
+    half = float(stdtrit(free, (1 + confidence) / 2)) * error
     found = ()
-    if not auc - half <= 0.5:  # noqa: PLR2004 - no separation
+    if auc - half > 0.5:  # noqa: PLR2004 - no separation
         target = side[learnt].astype(np.float64)
         weight = balanced(target)
         tree = grow(
@@ -154,11 +148,17 @@ def _measured(
             depth=3, least=max(5.0, learnt.sum() / 400),
         )  # fmt: skip
         found = regions(coding, [tree], codes[~learnt & side], codes[~learnt & ~side])
-    groups = sum(np.unique(own[~part]).size for own, part in _by_side(units, learnt))
+    many = [int(np.unique(own[~part]).size) for own, part in _by_side(units, learnt)]
+    p, why = _chance(auc, error, free, many), ""
+    if few:
+        p = half = math.nan
+        why = f"a side has fewer than {LEAST_DAYS} days: no interval, as days may always differ"
+    elif not error > 0:
+        half, why = math.nan, "all held-out rows are alike or told apart: no interval"
     return Separation(
         auc=Estimate(
             value=auc, low=max(0.0, auc - half), high=min(1.0, auc + half),
-            n=len(codes), n_effective=float(len(held)), groups=groups,
+            n=len(codes), n_effective=float(len(held)), groups=sum(many),
         ),
         evidence=Evidence(p=p, statistic=auc, method=METHOD, why=why),
         regions=found,
@@ -192,6 +192,13 @@ def separation(score: Floats, side: Bools, unit: NDArray[Any]) -> tuple[float, f
     # Welch and Satterthwaite: each side has its own number of units.
     free = whole**2 / sum(variance**2 / own for variance, own in variances)
     return auc, math.sqrt(whole), free
+
+
+def _chance(auc: float, error: float, free: float, units: list[int]) -> float:
+    """Return the one-sided p; of a complete separation, that of one order of the units in all."""
+    if error > 0:
+        return float(stdtr(free, -(auc - 0.5) / error))
+    return 1 / math.comb(sum(units), units[1]) if auc == 1 else 1.0
 
 
 def _by_side(units: list[NDArray[Any]], learnt: Bools) -> list[tuple[NDArray[Any], Bools]]:

@@ -13,6 +13,8 @@ from tidemill.measures.condition import All
 from tidemill.monitoring.regions.tree import Tree
 
 Bools = NDArray[np.bool_]
+NEARLY = 0.95
+"""A condition is named if without it the region would stand out by a twentieth less."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,21 +71,54 @@ def regions(
     most
         At most so many; of two that share half of their rows of current only the better one.
     """
+    sides = (current, reference, *(day for day in usual if len(day)))
     found: list[tuple[float, Bools, Region]] = []
     for tree, leaf in _leaves(trees):
-        inside = tree.leaves(current) == leaf
-        shares = [float(np.mean(tree.leaves(day) == leaf)) for day in usual if len(day)]
-        now, before = float(inside.mean()), float(np.mean(tree.leaves(reference) == leaf))
-        highest = max([before, *shares])
-        where = All(coding.conditions(tree.allowed(leaf, current.shape[1])))
-        if now <= highest or not where.conditions:
+        allowed = _plain(tree.allowed(leaf, current.shape[1]), sides)
+        inside = _inside(allowed, current)
+        now, before, *_ = shares = _shares(allowed, sides)
+        where = All(coding.conditions(allowed))
+        if now <= max(shares[1:]) or not where.conditions:
             continue
+        highest = max(shares[1:])
         region = Region(
             where=where, rows=int(inside.sum()), current=now, reference=before, highest=highest
         )
         found.append((now - highest, inside, region))
     found.sort(key=lambda entry: -entry[0])
     return _apart(found, most)
+
+
+def _inside(allowed: Bools, codes: Codes) -> Bools:
+    """Return which rows have an allowed code in every column."""
+    rows = np.ones(len(codes), dtype=np.bool_)
+    for at in np.flatnonzero(~allowed.all(axis=1)):
+        rows &= allowed[at, codes[:, at]]
+    return rows
+
+
+def _shares(allowed: Bools, sides: Sequence[Codes]) -> list[float]:
+    return [float(_inside(allowed, codes).mean()) for codes in sides]
+
+
+def _plain(allowed: Bools, sides: Sequence[Codes]) -> Bools:
+    """Leave out conditions without which the region stands out nearly as much, or more."""
+    while (asked := np.flatnonzero(~allowed.all(axis=1))).size > 1:
+        stands = _stands(_shares(allowed, sides))
+        without: list[tuple[float, Bools]] = []
+        for at in asked:
+            fewer = allowed.copy()
+            fewer[at] = True
+            without.append((_stands(_shares(fewer, sides)), fewer))
+        most, fewer = max(without, key=lambda entry: entry[0])
+        if most < NEARLY * stands:
+            break
+        allowed = fewer
+    return allowed
+
+
+def _stands(shares: Sequence[float]) -> float:
+    return shares[0] - max(shares[1:])
 
 
 def _leaves(trees: Sequence[Tree]) -> Iterator[tuple[Tree, int]]:

@@ -217,11 +217,14 @@ class _Search:
     def _clear(self, inside: Bools, which: Which, drop: int) -> float:
         """Return by how many standard errors a condition sets its rows apart from the others."""
         outside = self.some.inside((*which[:drop], *which[drop + 1 :])) & ~inside
+        if not outside.any():
+            return 0.0
         kept, lost = self.value[inside], self.value[outside]
-        error = math.sqrt(kept.var() / kept.size + lost.var() / max(lost.size, 1))
-        if not lost.size or not error > 0:
-            return math.inf if lost.size and kept.mean() > lost.mean() else 0.0
-        return float(kept.mean() - lost.mean()) / error
+        apart = float(kept.mean() - lost.mean())
+        error = math.sqrt(kept.var() / kept.size + lost.var() / lost.size)
+        if not error > 0:
+            return math.inf if apart > 0 else 0.0
+        return apart / error
 
 
 def _times(rows: Bools, values: NDArray[np.float32]) -> Floats:
