@@ -97,6 +97,12 @@ def higher(
 def excess(value: float, moves: Floats, units: float) -> Excess:
     """Test an estimate by how far each independent unit moves it.
 
+    References
+    ----------
+    MacKinnon, J. G. and Webb, M. D. (2017). Wild bootstrap inference for wildly different
+    cluster sizes. Journal of Applied Econometrics 32, 233-254: why few units inside are too
+    sure of themselves.
+
     Examples
     --------
     >>> found = excess(1.0, np.array([0.1, -0.1, 0.1, -0.1, 0.1, -0.1]), 6.0)
@@ -105,8 +111,8 @@ def excess(value: float, moves: Floats, units: float) -> Excess:
     """
     if units < LEAST_UNITS or not math.isfinite(value) or not np.isfinite(moves).all():
         return Excess(value=value, low=math.nan, p=math.nan, units=units)
-    count = moves.size
-    error = math.sqrt(float(np.square(moves).sum()) * count / (count - 1))
+    # Of the units inside, not of all: it is their own mean that makes their spread too small.
+    error = math.sqrt(float(np.square(moves).sum()) * units / (units - 1))
     if not error > 0:
         return Excess(value=value, low=math.nan, p=math.nan, units=units)
     low = value - float(stdtrit(units - 1, 0.95)) * error

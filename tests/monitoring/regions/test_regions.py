@@ -116,7 +116,7 @@ def test_what_cannot_be_said_has_its_reason() -> None:
     cases = {
         "0 and 600 rows": domain_classifier(table[:0], table),
         "no column": domain_classifier(same, same),
-        "fewer than 4 days": domain_classifier(table, table[:60], days=(day, day[:60])),
+        "fewer than 6 days": domain_classifier(table, table[:60], days=(day, day[:60])),
     }
     for why, found in cases.items():
         assert why in found.why
