@@ -42,28 +42,41 @@ def judge(turn: Turn, found: set[datetime], records: set[datetime], points: Poin
     drift = Drift(turn, records)
     judged: list[Judged] = []
     for start in sorted(found):
-        here = {key: _until(made, start) for key, made in series.items()}
-        here = {key: made for key, made in here.items() if made and made[-1].start == start}
-        tests = sum(key in ruled for key in here) + drift.tests(start)
+        here = {key: made for key, past in series.items() if (made := _until(past, start))}
+        tests = sum(key in ruled and ruled[key][1] for key in here) + drift.tests(start)
         alpha = rules(turn).alpha(window_days=windows.days) / max(1, tests)
         for key, made in here.items():
             said = _said(turn, ruled.get(key), made, alpha)
             alerting = key in ruled and ruled[key][1]
-            judged.append(Judged(key=key, point=made[-1], judgement=said, alerting=alerting))
+            one = Judged(key=key, point=made[-1], judgement=said, alerting=alerting)
+            series[key][start] = Past(point=one.point, alert=one.alert)
+            judged.append(one)
         judged += drift.judge(start, alpha=alpha * drift.tests(start))
     return judged
 
 
-def _series(turn: Turn, first: datetime, points: Points) -> dict[Key, list[Point]]:
+Series = dict[datetime, Past]
+"""The points of a signal by the start of their window, the oldest first."""
+
+
+def _series(turn: Turn, first: datetime, points: Points) -> dict[Key, Series]:
     """Return what was measured now after what was measured before, by signal."""
     windows = Windows.of(turn)
     past = history(turn, first - PAST * windows.every)
-    series: dict[Key, list[Point]] = {}
+    series: dict[Key, Series] = {}
     for key, made in points.items():
-        new = {p.start for p in made}
-        old = [p for p in past.get(key, []) if p.point.start not in new]
-        series[key] = sorted([*_usual(old), *made], key=lambda p: p.start)
+        known = {one.point.start: one for one in past.get(key, [])}
+        known |= {p.start: Past(point=p, alert=False) for p in made}
+        series[key] = dict(sorted(known.items()))
     return series
+
+
+def _until(past: Series, start: datetime) -> list[Point]:
+    """Return what a verdict on a window looks at: the usual points before it, and its own."""
+    if start not in past:
+        return []
+    before = [one for at, one in past.items() if at < start][-PAST:]
+    return [*_usual(before), past[start].point]
 
 
 def _usual(past: Sequence[Past]) -> list[Point]:
@@ -82,14 +95,10 @@ def _usual(past: Sequence[Past]) -> list[Point]:
     return kept
 
 
-def _until(made: Sequence[Point], start: datetime) -> list[Point]:
-    return [p for p in made if p.start <= start][-PAST:]
-
-
 Ruled = tuple[VerdictRule, bool, Metric | None]
 
 
-def _rules(turn: Turn, series: dict[Key, list[Point]]) -> dict[Key, Ruled]:
+def _rules(turn: Turn, series: dict[Key, Series]) -> dict[Key, Ruled]:
     """Return the rule that judges each signal, whether it may page, and its metric if it has one."""
     monitoring = rules(turn)
     found: dict[Key, Ruled] = {}

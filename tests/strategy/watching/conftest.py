@@ -1,0 +1,123 @@
+"""A project whose history is known: what went wrong in it, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tidemill.core.clock import ReplayedClock, instant
+from tidemill.loop.log.columns import Columns, FactColumns
+from tidemill.project import Mill, create_project, open_project
+
+START = instant("2024-01-01")
+DAY = timedelta(days=1)
+
+STRATEGY = """
+from tidemill import *
+from tidemill.loop.training.function import always_the_mean
+strategy = Strategy(
+    training=always_the_mean, curation=Uniform(100000, per="1d"), labels=Outcome(final_after="36h"),
+    trigger=TRIGGER, metrics=[Accuracy()], cohorts=[Cohort("low", lambda r: r.f_x < 0)],
+    monitoring=Monitoring(signals=[SIGNALS], usual=14, spans=(1,), routes=["log"], MORE),
+)
+"""
+
+
+class Life:
+    """Days of a project: what was served, what came of it, and the turns between."""
+
+    def __init__(self, folder: Path, strategy: str, rows: int) -> None:
+        self.clock = ReplayedClock(START)
+        self.folder = create_project(folder, strategy=strategy, salt="life")
+        with (self.folder / "project.toml").open("a") as config:
+            config.write('\n[channels]\nlog = "file:told.jsonl"\n')
+        self.mill = open_project(self.folder, clock=self.clock)
+        self.rng = np.random.default_rng(0)
+        self.rows = rows
+        self.day = 0
+
+    def serve(
+        self,
+        *,
+        move: float = 0.0,
+        missing: float = 0.0,
+        wrong: bool = False,
+        labels: bool = True,
+        hours: float = 20,
+    ) -> pa.Table:
+        """Serve a day of records and take it in when it is over; labels came ``hours`` later."""
+        n, start = self.rows, START + self.day * DAY
+        at = [start + DAY * ((k + 0.5) / n) for k in range(n)]
+        x = self.rng.normal(size=n) + move
+        label = (x - move + self.rng.normal(size=n) > 0).astype(float)
+        said = (x - move > 0).astype(float)
+        gone = self.rng.random(n) < missing
+        shown = pa.array(
+            [None if g else float(v) for g, v in zip(gone, x, strict=True)], pa.float64()
+        )
+        table = pa.table(
+            {
+                "record_id": [f"d{self.day}-{k}" for k in range(n)],
+                "at": at,
+                "x": shown,
+                "c": ["ab"[k % 2] for k in range(n)],
+                "output": 1 - said if wrong else said,
+                "label": label,
+                "came": [t + timedelta(hours=hours) for t in at],
+            }
+        )
+        self.day += 1
+        self.clock.move_to(START + self.day * DAY + timedelta(hours=hours))
+        columns = Columns(time="at", available_at="at", output="output")
+        self.mill.import_records(table.drop_columns(["label", "came"]), columns, source="log")
+        if labels:
+            self.label(table)
+        return table
+
+    def label(self, table: pa.Table) -> None:
+        columns = FactColumns(value="label", happened_at="came", available_at="came")
+        self.mill.import_labels(
+            table.select(["record_id", "label", "came"]), columns, source="outcome"
+        )
+
+    def steps(self) -> list[Any]:
+        """Turn, and return what monitoring did."""
+        return [s for p in self.mill.run() for s in p.steps if s.stage == "monitoring"]
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Any:
+    """Make a life; it is closed at the end."""
+    lives: list[Life] = []
+
+    def make(
+        signals: str = "", *, trigger: str = "Manual()", more: str = "", rows: int = 120
+    ) -> Life:
+        text = STRATEGY.replace("SIGNALS", signals).replace("TRIGGER", trigger)
+        lives.append(Life(tmp_path / "mill", text.replace("MORE", more), rows))
+        return lives[-1]
+
+    yield make
+    for one in lives:
+        one.mill.close()
+
+
+@pytest.fixture
+def points() -> Callable[..., dict[str, dict[str, Any]]]:
+    """Return the points of a signal by day."""
+
+    def of(mill: Mill, metric: str, **how: Any) -> dict[str, dict[str, Any]]:
+        rows = mill.signals(metric, **how).to_pylist()
+        return {f"{r['start']:%m-%d}": r for r in rows}
+
+    return of
+
+
+def day(k: int) -> datetime:
+    return START + k * DAY
