@@ -102,6 +102,14 @@ def test_reference_days_that_never_differ_do_not_crash():
     assert mean_evidence(np.zeros(10), np.array([0.1]), rows=rows).p < 1e-6
 
 
+def test_the_wildest_number_is_still_found():
+    usual = np.array([3.0, 5.0, 4.0, 6.0, 2.0, 4.5])
+    for now in (1e9, -1e200):
+        assert mean_evidence(usual, np.array([now])).p < 1e-9
+    drift = 0.1 + 1e-17 * np.arange(8)
+    assert math.isnan(mean_evidence(drift, np.array([0.2])).p)
+
+
 def test_nothing_to_compare_is_no_calm_answer():
     days = np.array([[4, 5], [5, 4], [6, 5], [4, 4], [5, 6]])
     cases = [

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaincinv
 
 from tidemill.statistics.evidence import Evidence, silent
 from tidemill.statistics.mixture import ratio_tail
@@ -15,6 +16,7 @@ Weekdays = tuple[NDArray[Any], NDArray[Any]]
 
 LEAST = 4
 """Degrees of freedom of the reference days; fewer say nothing about how days differ."""
+_DOUBT = 0.005  # how unlikely residuals as small as these are, at the limit of their variance
 _CAUTION = 3  # found by simulation: sizes at .01 and .002 with 5 to 28 days
 
 
@@ -75,7 +77,7 @@ def judged(days: Days, reference: int, week: Weekdays | None, *, name: str) -> E
         return silent(name, "reference days never differ")
     scale = 1 / float(then.sum()) + float(spot @ inverse @ spot)
     ratio = float(gap @ gap) / scale / max(spread, floor)
-    below = _spectrum(residual, df) if spread > 0 else days.rows_spectrum
+    below = _spectrum(residual, days.rows_spectrum, floor, df)
     rows = float(then @ (then * days.noise[reference:])) / float(then.sum()) ** 2
     noisy = (rows + floor * float(spot @ inverse @ spot)) / scale
     p = ratio_tail(ratio, _above(below, days, floor, noisy), below, df)
@@ -108,10 +110,27 @@ def _between_days(usual: Floats, noise: Floats, design: Floats) -> float:
     return max(0.0, (total - float(free @ noise)) / float(free.sum()))
 
 
-def _spectrum(residual: Floats, df: int) -> Floats:
-    """Return how the residuals' squares are spread over directions, their sum 1."""
-    squares = np.linalg.svd(residual, compute_uv=False) ** 2
-    return cautious(squares / squares.sum(), df)
+def _spectrum(residual: Floats, rows: Floats, floor: float, df: int) -> Floats:
+    """Return how the residuals' squares are spread over directions, the largest first, sum 1.
+
+    The part that rows make has directions that are known; only the rest is learnt from the
+    residuals, which few days make look more alike than they are. How large a part rows make
+    is taken from an upper limit of the residuals' variance, since days that happened to vary
+    little would otherwise also look as if rows alone made them vary. The largest of both
+    parts are added up, as if they were one direction: p errs to the large side.
+    """
+    squares = np.square(np.linalg.svd(residual, compute_uv=False)).astype(np.float64)
+    total = float(squares.sum())
+    if total <= 0:
+        return rows
+    share = cautious(squares / total, df)
+    degrees = df / float(share @ share)
+    by_rows = min(1.0, floor * 2 * float(gammaincinv(degrees / 2, _DOUBT)) / (total / df) / degrees)
+    known = np.sort(rows)[::-1]
+    found = np.zeros(max(known.size, share.size))
+    found[: known.size] += known * by_rows
+    found[: share.size] += share * (1 - by_rows)
+    return found / found.sum()
 
 
 def cautious(spectrum: Floats, df: int) -> Floats:

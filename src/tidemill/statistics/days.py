@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 _BINS = 64
 _TOP = 64
 _THIN = 5  # rows a day below which a share is too lumpy to be weighted by its variance
+_ROUNDING = 1e-12
+_FAR = 1e100  # times the usual: beyond doubt, and its square is still a number
 _FEW = "fewer than 5 reference days with rows"
 
 
@@ -155,19 +157,28 @@ def mean_evidence(
     if rows is not None:
         share = float(np.clip((many @ values) / many.sum(), 0, 1))
         noise = share * (1 - share) / many
-    centred = values - values[0]
-    largest = float(np.abs(centred).max())
-    if largest == 0:
+    first = int(kept[0].sum())
+    scaled, unit = _scaled_to(values, first)
+    if unit == 0:
         return silent(name, "all days have the same value")
     if week is not None:
         week = week[0][kept[0]], week[1][kept[1]]
-    days = Days(centred[:, None] / largest, noise / largest**2, np.ones(1))
-    first = int(kept[0].sum())
+    days = Days(scaled[:, None], noise / unit / unit, np.ones(1))
     found = judged(days, first, week, name=name)
     if rows is None or not found.says:
         return found
     alone = _by_rows(values, many, first, week)
     return found if found.p >= alone else replace(found, p=alone)
+
+
+def _scaled_to(values: Floats, first: int) -> tuple[Floats, float]:
+    """Return the values around a reference day's, in units of how far reference days reach."""
+    gap = values - values[0]
+    unit = float(np.abs(gap[:first]).max())
+    if unit <= _ROUNDING * float(np.abs(values[:first]).max()):
+        gap[:first] = 0  # equal but for rounding
+        unit = float(np.abs(gap).max())
+    return np.clip(gap / (unit or 1.0), -_FAR, _FAR), unit
 
 
 def _by_rows(values: Floats, many: Floats, first: int, week: Weekdays | None) -> float:

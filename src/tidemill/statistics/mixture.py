@@ -17,6 +17,7 @@ _NODES = 61
 _REACH = 9.0
 _NEGLIGIBLE = 1e-12
 _EDGE = 1e-14
+_BEYOND = 1e12
 
 
 def mixture_tail(statistic: float, weights: NDArray[Any]) -> float:
@@ -70,6 +71,7 @@ def ratio_tail(ratio: float, above: NDArray[Any], below: NDArray[Any], df: float
     """Return how likely one quadratic form is ``ratio`` times the mean of ``df`` like others.
 
     An F distribution for vectors: ``sum(above * chi2_1) > ratio * sum(below * chi2_df) / df``.
+    A ratio above 1e12 is taken as that; all its digits are rounding.
 
     Examples
     --------
@@ -85,6 +87,7 @@ def ratio_tail(ratio: float, above: NDArray[Any], below: NDArray[Any], df: float
         return math.nan
     if ratio <= 0:
         return 1.0
+    ratio = min(ratio, _BEYOND)
     up, down = up[up > 1e-9 * up.max()], down[down > 1e-9 * down.max()]
     weights = np.concatenate([up, -down * ratio / df])
     many = np.concatenate([np.ones(up.size), np.full(down.size, float(df))])
