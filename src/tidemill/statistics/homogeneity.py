@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, ndtr
+from scipy.special import gammaln, ndtr, xlogy
 
 from tidemill.core.limits import Whole
 from tidemill.core.rule import check
@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 
 _ALL = "L1 distance of all categories"
 _ONE = "share of one category"
+_CLOSEST = 12
 _SMOOTH = 1000.0  # sd of a count above which a normal curve is as good as the exact sum
 
 
@@ -117,8 +118,19 @@ def smallest_p(before: Floats, after: Floats, *, top: int) -> float:
         before = np.append(before[first], m - before[first].sum())
         after = np.append(after[first], n - after[first].sum())
     tried = before.size if before.size > 2 else 1  # noqa: PLR2004 - two shares are one question
-    p = min(share_p(float(a), float(b), m, n) for a, b in zip(before, after, strict=True))
+    # Exact sums take time: only where the deviance, nearly the order of p, is largest. Were the
+    # smallest p elsewhere, this one would be larger than need be.
+    likely = np.argsort(_deviance(before, after))[-_CLOSEST:]
+    p = min(share_p(float(before[i]), float(after[i]), m, n) for i in likely)
     return min(1.0, tried * p)
+
+
+def _deviance(before: Floats, after: Floats) -> Floats:
+    """Return how far each category's split is from that of all rows, in log likelihood."""
+    pooled, share = before + after, float(after.sum() / (before.sum() + after.sum()))
+    in_one = xlogy(before, before) - xlogy(before, pooled * (1 - share))
+    in_other = xlogy(after, after) - xlogy(after, pooled * share)
+    return np.asarray(in_one + in_other, dtype=np.float64)
 
 
 def share_p(before: float, after: float, m: float, n: float) -> float:
