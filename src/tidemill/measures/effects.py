@@ -132,7 +132,11 @@ def effect(reference: Column, current: Column, *, seed: int = 0) -> Effect:
 
 
 def day_effect(
-    reference_days: Sequence[Column], current_days: Sequence[Column], *, seed: int = 0
+    reference_days: Sequence[Column],
+    current_days: Sequence[Column],
+    *,
+    seed: int = 0,
+    draws: int = DRAWS,
 ) -> Effect:
     """Measure how far a column moved, with an interval whose unit of evidence is the day.
 
@@ -145,7 +149,9 @@ def day_effect(
     reference_days, current_days
         The counts of one column, one a day; at least 5 of the reference.
     seed
-        Of the 400 bootstrap draws.
+        Of the bootstrap draws.
+    draws
+        How many; fewer than 400 for columns in which nobody will look at the ends.
 
     Returns
     -------
@@ -188,13 +194,13 @@ def day_effect(
     places, weight = places_of(whole, noise, ordered=ordered)
     inner = whole.at(places, weight)
     rng = np.random.default_rng(seed)
-    wide = _student(len(known), rng)
+    wide = _student(len(known), rng, draws)
     drawn = (
         inner.gap
-        + wide * (rng.normal(size=(DRAWS, len(before))) @ before[:, places])
-        + (wide if borrowed else _student(len(now), rng))
-        * (rng.normal(size=(DRAWS, len(after))) @ after[:, places])
-        + rng.normal(size=(DRAWS, 1)) * extra[places]
+        + wide * (rng.normal(size=(draws, len(before))) @ before[:, places])
+        + (wide if borrowed else _student(len(now), rng, draws))
+        * (rng.normal(size=(draws, len(after))) @ after[:, places])
+        + rng.normal(size=(draws, 1)) * extra[places]
     )
     return _effect(whole, inner, drawn, noise, _scale(reference, current), ordered=ordered)
 
@@ -300,6 +306,6 @@ def _deviations(counts: NDArray[np.int64], *, ordered: bool) -> NDArray[np.float
     return upto(moved, ordered=ordered) * math.sqrt(len(counts) / (len(counts) - 1))
 
 
-def _student(days: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def _student(days: int, rng: np.random.Generator, draws: int) -> NDArray[np.float64]:
     """Draw what makes a normal a Student t: a spread known from few days is not known well."""
-    return np.sqrt((days - 1) / rng.chisquare(days - 1, size=(DRAWS, 1)))
+    return np.sqrt((days - 1) / rng.chisquare(days - 1, size=(draws, 1)))

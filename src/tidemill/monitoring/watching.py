@@ -69,8 +69,8 @@ class Monitoring:
     usual
         How many base windows a reference has, at least for ``"validation"``.
     spans
-        How many base windows are looked at together; several sizes at once find what is sudden
-        and what is slow.
+        How many base windows are looked at together, one such stretch after the other; several
+        sizes at once find what is sudden and what is slow.
     signals
         Other signals: data quality rules, proxies, rates of feedback, latencies; each as it
         is, or in a :class:`Watch` that says when it is bad.

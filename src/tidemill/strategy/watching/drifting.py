@@ -70,14 +70,20 @@ class Drift:
         """Return how many tests of drift close in a window."""
         if start not in self._starts or start not in self._whole:
             return 0
-        return len(self._whole[start].columns) * len(self._rule.spans)
+        return len(self._whole[start].columns) * len(self._spans(start))
+
+    def _spans(self, start: datetime) -> list[int]:
+        """Return the spans that end with a window: each window counts in each span once."""
+        number = (start - self._windows.numbered(0)) // self._windows.every
+        return [span for span in self._rule.spans if (number + 1) % span == 0]
 
     def judge(self, start: datetime, *, alpha: float) -> Iterator[Judged]:
         """Judge the drift of every column in the window that begins at ``start``."""
         if not self.tests(start):
             return
-        each = alpha / len(self._rule.spans)
-        for span in self._rule.spans:
+        spans = self._spans(start)
+        each = alpha / len(spans)
+        for span in spans:
             yield from self._features(start, span, each)
             yield from self._outputs(start, span, each)
 

@@ -110,7 +110,7 @@ def _extend(turn: Turn, one: Incident, alerts: Sequence[Judged]) -> None:
     payload["last"] = max(payload["last"], start.isoformat())
     payload["windows"] = payload.get("windows", 0) + 1
     payload["calm"] = 0
-    if not payload["rows"]:
+    if new and not payload["rows"]:
         payload["rows"] = examples(turn, new)
     one.changed = True
     one.why = _words(payload)

@@ -146,7 +146,7 @@ def _judged(turn: Turn, found: set[datetime]) -> pa.Table:
     final = turn.strategy.labels(turn.view.reservoir(**span), turn.now)
     final = final.select("record_id", "label", "label_text", "weight")
     rows = turn.view.records(**span)
-    inside = {f"cohort{k}": c(rows) for k, c in _usable(rows, turn.strategy.cohorts)}
+    inside = {f"cohort{k}": c(rows) for k, c in usable(rows, turn.strategy.cohorts)}
     rows = rows.mutate(**inside).select("record_id", *ANSWERED, *inside)
     rows = rows.inner_join(final, "record_id")
     found_rows = turn.view.arrow(rows.order_by("predicted_at", "record_id"))
@@ -157,7 +157,7 @@ def _judged(turn: Turn, found: set[datetime]) -> pa.Table:
     return found_rows
 
 
-def _usable(rows: ir.Table, cohorts: Iterable[Cohort]) -> Iterator[tuple[int, Cohort]]:
+def usable(rows: ir.Table, cohorts: Iterable[Cohort]) -> Iterator[tuple[int, Cohort]]:
     for k, cohort in enumerate(cohorts):
         try:
             cohort(rows)

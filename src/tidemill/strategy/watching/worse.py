@@ -1,0 +1,276 @@
+"""For whom is the model worse, or what made it worse than before: slices of judged records."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tidemill.core.as_of import ANSWERED
+from tidemill.core.errors import BadInput, TidemillError, unknown
+from tidemill.core.ports import Json, World
+from tidemill.core.records import bare, features_of
+from tidemill.core.work import reason
+from tidemill.measures import Metric
+from tidemill.monitoring.slices import Part, Tested, confirmed, explained
+from tidemill.strategy.realised import yardsticks
+from tidemill.strategy.signalling import judged_answers
+from tidemill.strategy.strategy import Strategy
+from tidemill.strategy.watching.past import Past, drawn
+from tidemill.strategy.watching.windows import Windows
+
+MOST_ROWS = 200_000
+LEAST_WINDOWS = 10
+"""Each half needs five base windows to be evidence of anything."""
+FOUND = "found slices"
+"""The fact under which what was found last is kept, so that a cohort can be made of it."""
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Records whose label is final, with how each does by a metric.
+
+    Parameters
+    ----------
+    features
+        Under the names people know.
+    loss
+        Higher is worse; its weighted mean is the metric, or less the metric where higher is
+        better.
+    weight, window
+        One of each a record.
+    value
+        The metric of all of them.
+    """
+
+    features: pa.Table
+    loss: Floats
+    weight: Floats
+    window: npt.NDArray[np.int64]
+    value: float
+
+    @property
+    def windows(self) -> int:
+        return len(np.unique(self.window))
+
+
+def judged(past: Past, strategy: Strategy, metric: Metric, span: tuple[datetime, datetime]) -> Judged:
+    """Read the records of a time that have an answer and a final label.
+
+    Raises
+    ------
+    BadInput
+        If there are none, or the metric cannot be told of them.
+    """
+    since, until = span
+    rows = strategy.labels(past.view.reservoir(since=since, until=until), past.view.now)
+    asked = _answer_of(metric)
+    kept = rows.filter([rows[a].notnull() for a in asked][0] if len(asked) == 1 else rows.output.notnull() | rows.output_text.notnull())
+    names = features_of(list(rows.columns))
+    number = Windows(every=past.every).number(kept)
+    shown = drawn(kept.mutate(window=number), MOST_ROWS)
+    shown = shown.select(*ANSWERED, "label", "label_text", "weight", "window", *names)
+    table = past.view.arrow(shown.order_by("predicted_at"))
+    if not table.num_rows:
+        raise BadInput(
+            f"no record from {since:%Y-%m-%d} to {until:%Y-%m-%d} has an answer and a final label.",
+            fix="give a longer time, such as --last 90d, or see 'tidemill metrics'.",
+        )
+    loss, value = _loss(metric, table)
+    return Judged(
+        features=bare(table),
+        loss=loss,
+        weight=table["weight"].to_numpy(),
+        window=table["window"].to_numpy(),
+        value=value,
+    )
+
+
+def _answer_of(metric: Metric) -> tuple[str, ...]:
+    return ("score",) if metric.needs == "score" else ("output", "output_text")
+
+
+def _loss(metric: Metric, table: pa.Table) -> tuple[Floats, float]:
+    """Return what each row adds to a metric, turned so that more is worse, and the metric.
+
+    For a mean this is the row's own value; for an AUC what it does to it when it counts more.
+    """
+    influence: Any = getattr(metric, "influence", None)
+    if influence is None:
+        raise BadInput(
+            f"{metric.name} does not say what each row adds to it.",
+            fix="give it a method influence(label, answer, weight), or choose another --metric.",
+        )
+    try:
+        label, answer, weight = judged_answers(metric, table)
+        value = float(metric(label, answer, weight))
+        moves = np.asarray(influence(label, answer, weight), dtype=np.float64)
+    except TidemillError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a metric of the user's may fail in any way
+        raise BadInput(f"{metric.name} failed: {reason(error)}.", fix="mend it.") from None
+    if not math.isfinite(value):
+        raise BadInput(
+            f"{metric.name} cannot be told from these records.",
+            fix="give a longer time, or choose another --metric.",
+        )
+    rows = value + moves * weight.sum() / weight
+    return (-rows if metric.higher_is_better else rows), value
+
+
+def metric_of(strategy: Strategy, name: str) -> Metric:
+    """Return a metric of the strategy by its name; the first one where none is given.
+
+    Raises
+    ------
+    NotFound
+        If it has none of this name.
+    BadInput
+        If it has none at all.
+    """
+    known = {m.name: m for m in yardsticks(strategy)}
+    if not known:
+        raise BadInput(
+            "the strategy has no metric.", fix="give it metrics=[Accuracy()] in strategy.py."
+        )
+    if name and name not in known:
+        raise unknown("metric", name, known)
+    return known[name or next(iter(known))]
+
+
+def worse(world: World, strategy: Strategy, *, metric: str = "", last: str = "30d") -> Json:
+    """Say in which slices of the last records the model is worse than elsewhere."""
+    past, by = Past.of(world, strategy), metric_of(strategy, metric)
+    since = past.since(last)
+    rows = judged(past, strategy, by, (since, past.until))
+    found = confirmed(rows.features, rows.loss, rows.weight, unit=rows.window)
+    document = _document("drop", by, rows, since, past.until)
+    if rows.windows < LEAST_WINDOWS:
+        document["why"] = (
+            f"{rows.windows} base windows have final labels, and {LEAST_WINDOWS} are needed to "
+            "find slices in some and confirm them in others"
+        )
+    document["slices"] = [_tested(one, k, by) for k, one in enumerate(found, 1)]
+    return document
+
+
+def _document(what: str, by: Metric, rows: Judged, since: datetime, until: datetime) -> Json:
+    return {
+        "for": what,
+        "metric": by.name,
+        "since": since.isoformat(),
+        "until": until.isoformat(),
+        "rows": len(rows.loss),
+        "windows": rows.windows,
+        "value": rows.value,
+        "before": None,
+        "why": "",
+        "slices": [],
+    }
+
+
+def _tested(one: Tested, number: int, by: Metric) -> Json:
+    sign = -1.0 if by.higher_is_better else 1.0
+    found = one.slice
+    return {
+        "n": number,
+        "where": one.found.where.words(),
+        "rows": found.n,
+        "support": _number(found.support),
+        "value": _number(sign * found.mean),
+        "elsewhere": _number(sign * found.rest),
+        "worse_by": _number(found.effect),
+        "at_least": _number(one.low),
+        "p": _number(one.adjusted),
+        "confirmed": one.confirmed,
+        "source": one.found.where.source(),
+    }
+
+
+def changed(
+    world: World, strategy: Strategy, *, metric: str = "", last: str = "30d", against: str = ""
+) -> Json:
+    """Say which slices explain that a metric is worse than it was in the time before."""
+    past, by = Past.of(world, strategy), metric_of(strategy, metric)
+    since = past.since(last)
+    began = since - (past.until - past.since(against or last))
+    now = judged(past, strategy, by, (since, past.until))
+    before = judged(past, strategy, by, (began, since))
+    document = _document("change", by, now, since, past.until)
+    document |= {"before": before.value, "since_before": began.isoformat()}
+    few = min(now.windows, before.windows)
+    if few < LEAST_WINDOWS:
+        document["why"] = (
+            f"{few} base windows on one side have final labels, {LEAST_WINDOWS} are needed"
+        )
+    found = explained(
+        _same(before.features, now.features), before.loss, _same(now.features, before.features),
+        now.loss, units=(before.window, now.window), confidence=0.0,
+    )  # fmt: skip
+    document["why"] = document["why"] or found.why
+    document["slices"] = [_part(one, k, by) for k, one in enumerate(found.parts, 1)]
+    return document
+
+
+def _same(table: pa.Table, other: pa.Table) -> pa.Table:
+    """Leave out columns that are of another type in the other one, such as never with a value."""
+    names = [
+        n
+        for n in table.column_names
+        if n in other.column_names
+        and table[n].type == other[n].type
+        and pc.count(table[n]).as_py()
+        and pc.count(other[n]).as_py()
+    ]
+    return table.select(names)
+
+
+def _part(one: Part, number: int, by: Metric) -> Json:
+    sign = -1.0 if by.higher_is_better else 1.0
+    return {
+        "n": number,
+        "where": one.where.words(),
+        "support": _number(one.share_now),
+        "support_before": _number(one.share_before),
+        "value": _number(sign * one.mean_now),
+        "value_before": _number(sign * one.mean_before),
+        "adds_by_rate": _number(one.rate),
+        "adds_by_share": _number(one.mix),
+        "p": _number(one.adjusted if not math.isnan(one.p) else math.nan),
+        "confirmed": bool(one.adjusted <= 0.05),  # noqa: PLR2004 - as for slices
+        "source": one.where.source(),
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def remember(world: World, document: Json) -> None:
+    """Keep what was found, so that one of it can be made a cohort by its number."""
+    kept = [{k: one[k] for k in ("n", "where", "source")} for one in document["slices"]]
+    with world.state.lease("cohorts") as lease:
+        world.state.set_fact(lease, FOUND, {"metric": document["metric"], "slices": kept})
+
+
+def remembered(world: World, number: int) -> Json:
+    """Return a slice that was found last.
+
+    Raises
+    ------
+    NotFound
+        If there is none of this number.
+    """
+    kept = world.state.fact(FOUND) or {"slices": []}
+    found = {str(one["n"]): one for one in kept["slices"]}
+    if str(number) not in found:
+        raise unknown("slice", str(number), found)
+    return found[str(number)]
