@@ -7,12 +7,14 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.special import ndtr
 from scipy.stats import binom
 
 from tidemill.core.errors import BadInput
 from tidemill.core.verdict import Verdict
 from tidemill.measures.coding import Coding
 from tidemill.monitoring.regions import domain_classifier, unusual
+from tidemill.monitoring.regions.beyond import beyond
 from tidemill.monitoring.regions.tree import boosted, grow
 
 
@@ -158,3 +160,21 @@ def test_complete_separation_is_the_strongest_evidence() -> None:
     assert found.auc.value == 1
     assert found.evidence.p == pytest.approx(1 / math.comb(10, 5))
     assert found.regions[0].current == 1
+
+
+@pytest.mark.parametrize("kinds", [1, 3])
+@pytest.mark.parametrize("effect", [0.0, 0.3, 0.8])
+def test_an_ordinary_day_is_beyond_the_others_as_often_as_it_says(
+    kinds: int, effect: float
+) -> None:
+    rng = np.random.default_rng((8, kinds, round(10 * effect)))
+    apart = effect * np.sqrt(rng.chisquare(kinds, (3000, 21)))
+    aucs = np.clip(ndtr(apart / math.sqrt(2)) + 0.03 * rng.normal(size=apart.shape), 0, 1)
+    ps = np.array([beyond(row[0], row[1:], alpha=0.05, rows=125)[0] for row in aucs])
+    assert np.mean(ps <= 0.05) < 0.06
+    assert np.mean(ps <= 0.01) < 0.018
+
+
+def test_nothing_is_beyond_days_that_are_all_the_same() -> None:
+    for usual in (np.full(10, 0.5), np.full(10, 1.0), np.linspace(0.5, 1.0, 10)):
+        assert math.isnan(beyond(1.0, usual, alpha=0.01, rows=125)[0])

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.special import expit, logit, stdtr, stdtrit
 
 from tidemill.core.limits import Between, Whole
 from tidemill.core.rule import check
 from tidemill.core.signals import Judgement
 from tidemill.core.verdict import Verdict
 from tidemill.measures.coding import Codes, Coding
+from tidemill.monitoring.regions.beyond import beyond
 from tidemill.monitoring.regions.region import Region, regions
 from tidemill.monitoring.regions.tree import Boosted, boosted
 
@@ -72,7 +72,7 @@ def unusual(
 
     The same learner tells each day from the others, on the same number of rows; its held-out
     AUC says how far the day is. Days always differ, and by how much is what the past days
-    show: today's AUC must be beyond a t prediction limit of theirs, on the logit scale.
+    show: today's AUC must be beyond a prediction limit of theirs.
     Columns in which days always differ are not asked: first those that alone tell usual days
     apart with an AUC of 0.9, and where the others together still do, those of 0.8, then 0.7.
     Past days alone decide which.
@@ -174,16 +174,11 @@ def _compared(chosen: _Asked, day: Codes, other: Codes, *, alpha: float) -> Unus
         return _unknown("no column that is the same from day to day is left", chosen)
     day, other = day[:, chosen.asked], other[:, chosen.asked]
     auc, model = _told(chosen.coding, day, other)
-    # Complete separation is as far out as half a row of the held-out ones can tell.
-    least = 1 / (2 * (len(day) // 2))
-    today, *past = logit(np.clip([auc, *chosen.usual], least, 1 - least)).tolist()
-    free, usual = len(past) - 1, float(np.median(chosen.usual))
-    error = float(np.std(past, ddof=1)) * math.sqrt(1 + 1 / len(past))
-    high = float(expit(np.mean(past) + stdtrit(free, 1 - alpha) * error))
-    if high >= 1 - least or not error > 0:
+    usual = float(np.median(chosen.usual))
+    p, high = beyond(auc, chosen.usual, alpha=alpha, rows=len(day) - len(day) // 2)
+    if math.isnan(p) or usual > CROWDED:
         why = f"usual days are told apart with AUC {usual:.3f}: even a complete one is usual"
         return _unknown(why, chosen, auc=auc)
-    p = float(stdtr(free, -(today - np.mean(past)) / error))
     held = day[len(day) // 2 :]
     where = regions(
         chosen.coding, model.trees[:5], held, np.concatenate(chosen.held), usual=chosen.held
