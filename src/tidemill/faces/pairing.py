@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tidemill.core.errors import BadInput, BadValue, unknown
-from tidemill.core.ports import Json
+
+if TYPE_CHECKING:  # ports loads Ibis
+    from tidemill.core.ports import Json
 
 BLOCKS = 20
 MOST_GROUPS = 60

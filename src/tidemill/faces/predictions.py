@@ -10,10 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tidemill.core.errors import BadInput, unknown
-from tidemill.core.ports import Json
 from tidemill.faces.pairing import Columns, Paired, paired
 
 if TYPE_CHECKING:
+    from tidemill.core.ports import Json
     from tidemill.measures import Metric
 
 SCHEMA = "tidemill.compare/1"

@@ -97,17 +97,22 @@ def values_of(known: pa.ChunkedArray | pa.Array) -> NDArray[np.float64]:
     """Return values without nulls as floats; times in seconds since 1970, or midnight."""
     type_ = known.type
     if pa.types.is_date32(type_):
-        return known.cast(pa.int32()).to_numpy().astype(np.float64) * 86_400.0
+        return _array(known.cast(pa.int32())).astype(np.float64) * 86_400.0
     if pa.types.is_date64(type_):
-        return known.cast(pa.int64()).to_numpy() / 1e3
+        return _array(known.cast(pa.int64())) / 1e3
     if any(t(type_) for t in (pa.types.is_timestamp, pa.types.is_duration, pa.types.is_time)):
-        whole = known.cast(pa.int32() if pa.types.is_time32(type_) else pa.int64()).to_numpy()
+        whole = _array(known.cast(pa.int32() if pa.types.is_time32(type_) else pa.int64()))
         if type_.unit == "ns":  # as exact as a Python datetime: microseconds fit in a float
             return (whole // 1_000) / 1e6
         return whole / _A_SECOND[type_.unit]
     if not pa.types.is_float64(type_):
         known = known.cast(pa.float64(), safe=False)
-    return known.to_numpy()
+    return _array(known)
+
+
+def _array(known: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
+    """Return values without nulls; `to_numpy` would load pandas, which takes half a second."""
+    return np.from_dlpack(known.combine_chunks() if isinstance(known, pa.ChunkedArray) else known)
 
 
 def categories_of(known: pa.ChunkedArray | pa.Array, *, nulls: int = 0, most: int) -> Categories:

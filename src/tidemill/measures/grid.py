@@ -152,7 +152,9 @@ class Grid:
         >>> Grid.codes(np.array([-3.0, np.inf, -np.inf, np.nan])).tolist()
         [-3, 100000, -100000, 100001]
         """
-        known = np.nan_to_num(np.asarray(cells, np.float64), nan=NAN, posinf=ABOVE, neginf=BELOW)
+        known = np.asarray(cells, np.float64)
+        if not np.isfinite(known).all():
+            known = np.nan_to_num(known, nan=NAN, posinf=ABOVE, neginf=BELOW)
         return known.astype(np.int32)
 
     def edges(self, cells: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tidemill.adapters.engines.days import MOST_BY_DAY, checked, ends_of, sql_day
+from tidemill.adapters.engines.duckdb_grids import GridFit, too_coarse
 from tidemill.adapters.engines.duckdb_sql import listed, quoted, select, text, told
 from tidemill.adapters.engines.tally import Tally
 from tidemill.measures.categories import MOST, Categories
@@ -22,7 +23,6 @@ from tidemill.measures.profile import Profile
 
 _BATCH = 1 << 15  # rows; larger ones leave the processor's cache
 _TOGETHER = 16  # columns of numbers read in one pass
-_PLACES, _EACH = 3, 8192  # rows that grids are fitted to: so many at so many places
 
 _SETTINGS = (
     "SET autoinstall_known_extensions = false",
@@ -38,8 +38,9 @@ class DuckDBProfiler:
     """Counts the rows of Parquet files; the same counts as `measures.profile.of_table`.
 
     Numbers are streamed and counted on their grid in numpy, which takes half the time of doing
-    so in SQL; categories are grouped by DuckDB. Grids are fitted to about 20,000 rows from three
-    places of the files: they set how fine is counted, not what is counted.
+    so in SQL; categories are grouped by DuckDB. Grids are fitted to 16,000 rows from two
+    places of the files: they set how fine is counted, not what is counted. Where that turns out
+    too coarse, the column is counted again on a grid of all its rows.
 
     Parameters
     ----------
@@ -66,6 +67,7 @@ class DuckDBProfiler:
         with told(self._files):
             reader = self._connection.execute(select("*", self._rows, "LIMIT 0"))
             self.schema: pa.Schema = reader.to_arrow_reader(1).schema
+        self._fit = GridFit(self._connection, self._files, self._options, self.schema)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -78,11 +80,7 @@ class DuckDBProfiler:
 
     def grids(self, names: Sequence[str]) -> dict[str, Grid]:
         """Fit a grid to each of some columns of numbers or times."""
-        found: dict[str, Grid] = {}
-        for part in _parts(names, 4 * _TOGETHER):
-            for name, values in self._sample(part).items():
-                found[name] = Grid.around(np.concatenate([np.zeros(0), *values]))
-        return found
+        return self._fit.few(names)
 
     def profile(
         self, names: Sequence[str], *, grids: Mapping[str, Grid], most: int = MOST
@@ -102,6 +100,8 @@ class DuckDBProfiler:
         numbers = [n for n, kind in kinds.items() if kind in {"number", "time"}]
         fitted = self.grids([n for n in numbers if n not in grids])
         tallies = self._tallies(numbers, {**fitted, **grids}, day=None)
+        coarse = [n for n in fitted if too_coarse(tallies[n].numbers(0))]
+        tallies |= self._tallies(coarse, {n: self._fit.of_all(n) for n in coarse}, day=None)
         columns: dict[str, Numbers | Categories] = {}
         rows = self.rows
         for name, kind in kinds.items():
@@ -145,6 +145,8 @@ class DuckDBProfiler:
         numbers = [n for n, kind in kinds.items() if kind in {"number", "time"}]
         fitted = self.grids([n for n in numbers if n not in grids])
         tallies = self._tallies(numbers, {**fitted, **grids}, day=day)
+        coarse = [n for n in fitted if too_coarse(tallies[n].whole())]
+        tallies |= self._tallies(coarse, {n: self._fit.of_all(n) for n in coarse}, day=day)
         columns: dict[str, Mapping[int, Numbers | Categories]] = {}
         for name, kind in kinds.items():
             if name in tallies:
@@ -190,7 +192,7 @@ class DuckDBProfiler:
             wanted = ", ".join([*map(quoted, part), *([f"{day} AS d"] if day else [])])
             where = "WHERE d IS NOT NULL" if day else ""
             for batch in self._stream(select(wanted, self._rows, where)):
-                days = batch.column(len(part)).to_numpy().astype(np.int64) if day else None
+                days = _days(batch.column(len(part))) if day else None
                 for k, name in enumerate(part):
                     _count(tallies[name], batch.column(k), days)
         return tallies
@@ -239,39 +241,6 @@ class DuckDBProfiler:
                 met[d][k] = n
         return {d: _kept(counts, totals[d], most) for d, counts in met.items()}
 
-    def _sample(self, names: Sequence[str]) -> dict[str, list[NDArray[np.float64]]]:
-        """Read the values that grids are fitted to: from a few places, always the same."""
-        found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
-        wanted = ", ".join(map(text, names))
-        for file, first in self._places():
-            source = f"read_parquet({listed([file])}, file_row_number = true, {self._options})"
-            asked = select(
-                f"COLUMNS(c -> c IN ({wanted}))",
-                source,
-                f"WHERE file_row_number BETWEEN {first} AND {first + _EACH - 1}",
-            )
-            try:
-                sample = self._connection.execute(asked).to_arrow_table()
-            except duckdb.BinderException:
-                continue  # none of the columns is in this file
-            for name in sample.column_names:
-                if kind_of(sample.schema.field(name).type) in {"number", "time"}:
-                    found[name].append(values_of(sample.column(name).drop_null()))
-        return found
-
-    def _places(self) -> list[tuple[str, int]]:
-        """Choose a few places over all files, evenly by rows: a file, and a row in it."""
-        sizes = self._ask(
-            select("file_name, num_rows", f"parquet_file_metadata({listed(self._files)})")
-        )
-        ends = np.cumsum([n for _, n in sizes])
-        found: list[tuple[str, int]] = []
-        for row in sorted({int(ends[-1]) * k // _PLACES for k in range(_PLACES)}):
-            k = int(np.searchsorted(ends, row, side="right"))
-            if k < len(sizes):
-                found.append((sizes[k][0], row - int(ends[k] - sizes[k][1])))
-        return found
-
     def _ask(self, query: str) -> list[tuple[Any, ...]]:
         with told(self._files):
             return self._connection.execute(query).fetchall()
@@ -284,7 +253,7 @@ class DuckDBProfiler:
 def _count(tally: Tally, column: pa.Array, days: NDArray[np.int64] | None) -> None:
     """Add a column of a batch to its tally."""
     if column.null_count:
-        known = column.is_valid().to_numpy(zero_copy_only=False)
+        known = np.from_dlpack(column.is_valid().cast(pa.uint8())).astype(bool)
         if days is None:
             tally.add_nulls(column.null_count, 0)
         else:
@@ -294,6 +263,10 @@ def _count(tally: Tally, column: pa.Array, days: NDArray[np.int64] | None) -> No
             days = days[known]
         column = column.drop_null()
     tally.add(values_of(column), days)
+
+
+def _days(column: pa.Array) -> NDArray[np.int64]:
+    return np.asarray(np.from_dlpack(column), np.int64)
 
 
 def _kept(counts: dict[str | None, int], rows: int, most: int) -> Categories:

@@ -39,10 +39,11 @@ class Tally:
         """Count values that are not null, shape (n,), and the day of each; None for one day 0."""
         if not values.size:
             return
-        keys = self.grid.cells(values).astype(np.int64) + _MIDDLE
+        keys: NDArray[Any] = self.grid.cells(values)
         if days is not None:
-            keys += days * _SPAN
-        self._found.append(_counted(keys))
+            keys = days * _SPAN + keys
+        met, counts = _counted(keys)
+        self._found.append((met + _MIDDLE, counts))
         self._held += self._found[-1][0].size
         if self._held > _MOST:
             self._found = [_added(self._found)]
@@ -56,6 +57,13 @@ class Tally:
     def numbers(self, day: int) -> Numbers:
         """Return what was counted of a day."""
         return self.by_day([day])[day]
+
+    def whole(self) -> Numbers:
+        """Return what was counted of all days together."""
+        keys, _ = _added(self._found)
+        days = np.unique(np.concatenate([keys // _SPAN, [*self._nulls]])).astype(int).tolist()
+        first, *others = self.by_day(days or [0]).values()
+        return first.plus(*others)
 
     def by_day(self, days: list[int]) -> dict[int, Numbers]:
         """Return what was counted of each of some days; nothing where there was none."""
@@ -98,7 +106,7 @@ class Tally:
         self._ends[day] = (min(low, before[0]) + 0.0, max(high, before[1]) + 0.0)
 
 
-def _counted(keys: Ints) -> tuple[Ints, Ints]:
+def _counted(keys: NDArray[Any]) -> tuple[Ints, Ints]:
     """Count keys; ascending."""
     first, last = int(keys.min()), int(keys.max())
     if last - first < _DENSE:
@@ -106,7 +114,7 @@ def _counted(keys: Ints) -> tuple[Ints, Ints]:
         met = np.flatnonzero(total)
         return met + first, total[met].astype(np.int64)
     met, counts = np.unique(keys, return_counts=True)
-    return met, counts.astype(np.int64)
+    return met.astype(np.int64), counts.astype(np.int64)
 
 
 def _added(found: list[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:

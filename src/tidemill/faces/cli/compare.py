@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Group, Parameter
 from rich.console import Console
 
-from tidemill.core.ports import Json
 from tidemill.faces.cli.exits import Exit
 from tidemill.faces.cli.options import USUAL, Options
 from tidemill.faces.cli.printing import answer, facts, table
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from tidemill.core.ports import Json
 
 GROUP = Group("What the tables hold", sort_key=4)
 _FIGURES = 4

@@ -9,7 +9,6 @@ from cyclopts import Group, Parameter
 from rich.console import Console
 
 from tidemill.core.errors import BadValue
-from tidemill.core.ports import Json
 from tidemill.core.verdict import Verdict
 from tidemill.faces.cli.exits import Exit
 from tidemill.faces.cli.options import USUAL, Options
@@ -17,6 +16,7 @@ from tidemill.faces.cli.pages import can_draw
 from tidemill.faces.cli.printing import answer, note
 
 if TYPE_CHECKING:
+    from tidemill.core.ports import Json
     from tidemill.faces.comparing import Drift
     from tidemill.faces.counted import Asked
 
@@ -121,13 +121,16 @@ def _compare(
     category_floor: float | None,
 ) -> Drift:
     from tidemill.faces.comparing import drift
-    from tidemill.monitoring.drift import Floors
 
-    usual = Floors()
-    floors = Floors(
-        number=usual.number if floor is None else floor,
-        category=usual.category if category_floor is None else category_floor,
-    )
+    floors = None
+    if floor is not None or category_floor is not None:
+        from tidemill.monitoring.drift import Floors
+
+        usual = Floors()
+        floors = Floors(
+            number=usual.number if floor is None else floor,
+            category=usual.category if category_floor is None else category_floor,
+        )
     return drift(
         reference,
         current,

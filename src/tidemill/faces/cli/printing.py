@@ -6,13 +6,16 @@ import json
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tidemill.core.ports import Json
 from tidemill.faces.cli.options import Options
+
+if TYPE_CHECKING:  # ports loads Ibis
+    from tidemill.core.ports import Json
 
 Show = Callable[[Console], None]
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from tidemill.core.errors import BadInput, BadValue
-from tidemill.core.ports import Json
 from tidemill.faces.cli.exits import Exit
 from tidemill.faces.cli.options import Options
 from tidemill.faces.cli.printing import answer, count, facts, table
 
 if TYPE_CHECKING:
+    from tidemill.core.ports import Json
     from tidemill.project import Mill
     from tidemill.strategy.storing import Counts
 

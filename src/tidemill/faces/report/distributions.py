@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemill.core.ports import Json
 from tidemill.measures.categories import Categories
 from tidemill.measures.numbers import Numbers
+
+if TYPE_CHECKING:  # ports loads Ibis
+    from tidemill.core.ports import Json
 
 BARS = 24
 """Bars of a column of numbers."""
@@ -88,27 +90,36 @@ def _edges(at: NDArray[np.float64], shares: list[NDArray[np.float64]]) -> NDArra
 
 
 def _categories(before: Categories, after: Categories) -> list[Json]:
-    sides = [before.as_dict(), after.as_dict()]
     rows = [before.rows, after.rows]
-    total = {
-        v: sum(c.get(v, 0) / n for c, n in zip(sides, rows, strict=True))
-        for v in {**sides[0], **sides[1]}
-    }
-    first = sorted(total, key=lambda v: (-total[v], v))[:NAMED]
+    first, sides = _first(before, after)
     bars: list[Json] = []
     for value in first:
         then, now = (c.get(value, 0) / n for c, n in zip(sides, rows, strict=True))
         name = value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…"
         bars.append({"value": name, "reference": then, "current": now})
     rest = [
-        (side.n - sum(c.get(v, 0) for v in first)) / n
-        for side, c, n in zip((before, after), sides, rows, strict=True)
+        (side.n - sum(counts.values())) / n
+        for side, counts, n in zip((before, after), sides, rows, strict=True)
     ]
     if any(r > 0 for r in rest):
-        others = len(total) - len(first)
-        name = f"{others:,} others" if others > 0 else "others"
-        bars.append({"value": name, "reference": rest[0], "current": rest[1], "rest": True})
+        bars.append({"value": "others", "reference": rest[0], "current": rest[1], "rest": True})
     return [*bars, *_missing([side.nulls / side.rows for side in (before, after)])]
+
+
+def _first(before: Categories, after: Categories) -> tuple[list[str], list[dict[str, int]]]:
+    """Choose the most frequent values of both, each side counting the same, with their rows."""
+    known: set[str] = set()
+    for side in (before, after):
+        best = np.argsort(-side.counts, kind="stable")[: 2 * NAMED]
+        known |= {side.values[k] for k in best.tolist()}
+    sides = [
+        {v: n for v, n in zip(side.values, side.counts.tolist(), strict=True) if v in known}
+        for side in (before, after)
+    ]
+    size = [max(side.rows, 1) for side in (before, after)]
+    total = {v: sides[0].get(v, 0) / size[0] + sides[1].get(v, 0) / size[1] for v in known}
+    first = sorted(known, key=lambda v: (-total[v], v))[:NAMED]
+    return first, [{v: c[v] for v in first if v in c} for c in sides]
 
 
 def _missing(shares: list[float]) -> list[Json]:

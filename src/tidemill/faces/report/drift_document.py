@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tidemill.core.ports import Json
 from tidemill.core.verdict import Verdict
 from tidemill.faces.report.distributions import distribution
 
 if TYPE_CHECKING:
+    from tidemill.core.ports import Json
     from tidemill.faces.comparing import Drift
     from tidemill.faces.counted import Counted
 

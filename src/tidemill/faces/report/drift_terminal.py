@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tidemill.core.ports import Json
 from tidemill.faces.report.numbers import NOTHING, count, day
+
+if TYPE_CHECKING:  # ports loads Ibis
+    from tidemill.core.ports import Json
 
 WIDE = 100
 """From this width on an interval stands beside its value instead of below it."""

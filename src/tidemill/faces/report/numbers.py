@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from tidemill.core.ports import Json
+if TYPE_CHECKING:  # ports loads Ibis
+    from tidemill.core.ports import Json
+
 
 NOTHING = "-"
 _DIGITS = ((1000, 0), (100, 1), (10, 2), (0.001, 3), (1e-9, 5))

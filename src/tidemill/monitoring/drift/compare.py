@@ -225,6 +225,8 @@ def _shift(
     if not spoken and weak and verdict is Verdict.OK:
         verdict = Verdict.NO_VERDICT
     why = _why(verdict, arm, adjusted, weak=weak, alpha=alpha)
+    if verdict is Verdict.NO_VERDICT and not (pair.reference.whole.n and pair.current.whole.n):
+        why = _nothing(pair)
     if verdict is Verdict.ALERT and arm.what == "values" and _apart(pair):
         text += "; no value in common: a counter or a time? then leave it out"
     return Shift(

@@ -17,6 +17,7 @@ from tidemill.monitoring.drift.windows import Pair
 from tidemill.statistics.power import power_of_share, power_of_shift
 
 _LEAST = 0.5
+_MANY = 20_000  # rows that find twice the usual floors
 _LEVELS = 100  # more are told apart by the frequent ones alone
 
 
@@ -61,16 +62,18 @@ class Weakness:
         counted = f"{before:,} and {after:,} rows"
         if self.days:
             counted = f"{len(pair.reference.days)} and {len(pair.current.days)} days"
-        return (
-            f"too little: in {counted} twice the floor is found in {100 * found:.0f} % of cases"
-        )
+        return f"too little: in {counted} twice the floor is found in {100 * found:.0f} % of cases"
 
     def _of_numbers(self, pair: Pair, before: Numbers, after: Numbers) -> float:
         sd = robust_sd(before)
         if not sd or not self.floors.number:
             return math.nan
         if not self.days:
-            return self._shift(before.n, after.n, 2 * self.floors.number, None, 0.0)
+            shift = 2 * self.floors.number
+            few = min(before.n, _MANY), min(after.n, _MANY)
+            # More rows only find more: one answer does for all columns with many.
+            found = self._shift(*few, shift, None, 0.0)
+            return found if found >= _LEAST else self._shift(before.n, after.n, shift, None, 0.0)
         low, high = known_range(before)
         known = [d for d in pair.reference.days if isinstance(d, Numbers) and d.n]
         means, noise = _as_arrays([_mean(d, low, high) for d in known])
@@ -91,12 +94,8 @@ class Weakness:
             levels = min(max(2, before.counts.size), _LEVELS)
             share = round(share, 2)  # one answer for columns that are alike
             moved = max(-share, min(moved, 1 - share))
-            key = (before.n, after, share, moved, levels)
-            if key not in self._found:
-                self._found[key] = power_of_share(
-                    before.n, after, share=share, moved=moved, alpha=self.alpha, levels=levels
-                )
-            return self._found[key]
+            found = self._move(min(before.n, _MANY), min(after, _MANY), share, moved, levels)
+            return found if found >= _LEAST else self._move(before.n, after, share, moved, levels)
         sd = math.sqrt(max(share * (1 - share), floor * (1 - floor)))
         value = before.values[k]
         known = [d for d in pair.reference.days if isinstance(d, Categories) and d.n]
@@ -106,6 +105,14 @@ class Weakness:
         days = len(pair.reference.days), len(pair.current.days)
         day_sd = _between(shares / sd, noise / sd**2, weekdays)
         return self._shift(before.n, after, moved / sd, days, day_sd)
+
+    def _move(self, before: int, after: int, share: float, moved: float, levels: int) -> float:
+        key = (before, after, share, moved, levels)
+        if key not in self._found:
+            self._found[key] = power_of_share(
+                before, after, share=share, moved=moved, alpha=self.alpha, levels=levels
+            )
+        return self._found[key]
 
     def _shift(
         self, before: int, after: int, shift: float, days: tuple[int, int] | None, day_sd: float

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemill.measures.aligned import Lumps
+from tidemill.measures.aligned import Aligned, Lumps, aligned
 from tidemill.measures.categories import Categories
 from tidemill.measures.numbers import Numbers
 from tidemill.measures.profile import Profile, merge
@@ -70,6 +70,11 @@ class Pair:
         if isinstance(one, Categories) and isinstance(two, Categories):
             return one, two
         return None
+
+    @cached_property
+    def aligned(self) -> Aligned:
+        """The counts of both side by side, cell by cell or value by value."""
+        return aligned(self.reference.whole, self.current.whole)
 
     @property
     def weekday(self) -> tuple[Ints, Ints] | None:
