@@ -13,6 +13,7 @@ import pytest
 import tidemill
 import tidemill.loop
 import tidemill.measures
+import tidemill.monitoring
 from tidemill.adapters.engines.duckdb import DuckDBEngine
 from tidemill.core.costs import Costs
 from tidemill.core.rule import is_rule
@@ -34,8 +35,9 @@ def made_by_rule(thing: type) -> bool:
 
 
 def rules() -> list[type]:
-    """Every class made with @rule, wherever it hides below the stages and the measures."""
-    everywhere = [*modules(tidemill.loop), *modules(tidemill.measures)]
+    """Every class made with @rule, wherever it hides below the stages, the measures and monitoring."""
+    floors = (tidemill.loop, tidemill.measures, tidemill.monitoring)
+    everywhere = [module for floor in floors for module in modules(floor)]
     found = {
         thing
         for module in everywhere

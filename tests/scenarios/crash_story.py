@@ -35,6 +35,7 @@ from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.project import CONFIG, STRATEGY, Mill, create_project, open_project
 from tidemill.strategy import front, signing
 from tidemill.strategy.check import digest, problems
+from tidemill.strategy.watching import telling
 
 START = instant("2024-01-01")
 PERIOD = timedelta(days=4)
@@ -86,7 +87,9 @@ strategy = Strategy(
 LABELLER = """
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from tidemill import AUC, AtLeast, Automatic, Every, Newest, Recent, Strategy, Uniform
+from tidemill import (
+    AUC, AtLeast, Automatic, Every, InRange, Monitoring, Newest, Recent, Strategy, Uniform,
+)
 
 def ask(features):
     if features["period"].max() == 1:
@@ -101,6 +104,8 @@ strategy = Strategy(
     training=LogisticRegression(),
     holdout=Newest(at_least=20, days=5),
     offline=[AtLeast(AUC(), 0.6)],
+    metrics=[AUC()],
+    monitoring=Monitoring(signals=[InRange("x", low=-1, high=9, at_most=0.01)], routes=["told"]),
 )
 """
 
@@ -178,6 +183,8 @@ def labeller() -> list[Step]:
         now = START + (k + 1) * PERIOD
         told.append(Step(name=f"arrive {k}", at=now, act=_arrive_spread(k)))
         told.append(Step(name=f"run {k}", at=now, act=_run))
+    told.append(Step(name="silence", at=now, act=_silence))
+    told.append(Step(name="close", at=now, act=_close))
     later = START + 2 * PERIOD + timedelta(days=1)
     told.append(Step(name="ask", at=later, act=lambda tale: tale.mill.retrain("ada")))
     told.append(Step(name="run asked", at=later, act=_run))
@@ -187,6 +194,8 @@ def labeller() -> list[Step]:
 def _create(tale: Tale) -> None:
     if not (tale.project / CONFIG).exists():
         create_project(tale.project, strategy=_strategy(tale), salt="crash")
+        with (tale.project / CONFIG).open("a") as config:
+            config.write('\n[channels]\ntold = "file:told.jsonl"\n')
     _ = tale.mill.world  # opened for the first time
 
 
@@ -200,6 +209,18 @@ def _people_sign(tale: Tale) -> None:
     part = tale.project / "strategy.part"
     part.write_text(_strategy(tale, "approve"))
     part.replace(tale.project / STRATEGY)
+
+
+def _silence(tale: Tale) -> None:
+    until = tale.clock.now() + timedelta(days=1)
+    telling.silence(tale.mill.world, "i1", until=until, who="ada")
+
+
+def _close(tale: Tale) -> None:
+    try:
+        telling.close(tale.mill.world, "i1", who="ada", why="known")
+    except NotAllowed:  # it was closed before the kill
+        return
 
 
 def _rows(k: int, at: list[datetime]) -> tuple[pa.Table, np.ndarray]:
