@@ -18,6 +18,7 @@ BARS = 24
 NAMED = 8
 """Values of a column of categories that get a bar of their own."""
 _FEW = 12  # so many different numbers get a bar each
+_EXACT = 0.02  # of the range of all: how wide a cell may be to count as one number
 _CUT = 0.005  # of the rows at either end share a bar
 _LONGEST = 40
 
@@ -56,9 +57,11 @@ def _numbers(before: Numbers, after: Numbers) -> list[Json]:
     at = before.grid.middle(cells)
     shares = [_shares(side, cells) for side in (before, after)]
     bars: list[Json] = []
-    if at.size <= _FEW:
-        for k, value in enumerate(at.tolist()):
-            bars.append(_bar(shares, slice(k, k + 1), value=_number(value)))
+    low, high = before.grid.edges(cells)
+    exact = before.grid.step > 0 or at.size == 1 or (high - low).max() <= _EXACT * np.ptp(at)
+    if at.size <= _FEW and exact:
+        for k, (least, most, value) in enumerate(zip(low, high, at, strict=True)):
+            bars.append(_bar(shares, slice(k, k + 1), value=_shortest(least, most, float(value))))
     else:
         edges = _edges(at, shares)
         starts = np.searchsorted(at, edges)
@@ -137,6 +140,21 @@ def _shares(side: Numbers, cells: NDArray[np.int32]) -> NDArray[np.float64]:
 def _bar(shares: list[NDArray[np.float64]], part: slice, **where: Any) -> Json:
     then, now = (float(share[part].sum()) for share in shares)
     return {**where, "reference": then, "current": now}
+
+
+def _shortest(low: float, high: float, middle: float) -> float:
+    """Return the shortest number in a cell, which is what was met if people wrote it.
+
+    Examples
+    --------
+    >>> _shortest(-1.72, -1.69, -1.703), _shortest(0.95, 1.04, 1.0)
+    (-1.7, 1.0)
+    """
+    for digits in range(1, 17):
+        written = float(f"{middle:.{digits - 1}e}")
+        if low <= written <= high:
+            return written
+    return float(middle)
 
 
 def _number(value: float | None) -> float | None:

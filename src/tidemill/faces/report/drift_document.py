@@ -29,7 +29,7 @@ def document(found: Drift) -> Json:
         row: dict[str, Any] = {k: _plain(v) for k, v in asdict(shift).items()}
         row["rows"] = {"reference": shift.rows[0], "current": shift.rows[1]}
         row["distribution"] = None
-        if len(columns) < DRAWN:
+        if len(columns) < DRAWN and shift.kind != "time":
             pair = [side.columns.get(shift.column) for side in sides]
             row["distribution"] = distribution(pair[0], pair[1])
         columns.append(row)
