@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.special import ndtr
 
 from tidemill.core.clock import ReplayedClock, instant
 from tidemill.loop.log.columns import Columns, FactColumns
@@ -50,13 +51,22 @@ class Life:
         wrong: bool = False,
         labels: bool = True,
         hours: float = 20,
+        scored: bool = False,
+        wide: float = 1.0,
+        flipped: bool = False,
     ) -> pa.Table:
-        """Serve a day of records and take it in when it is over; labels came ``hours`` later."""
+        """Serve a day of records and take it in when it is over; labels came ``hours`` later.
+
+        A score is P(label is 1), and right unless the labels are ``flipped``; the wider the
+        rows, the surer the answers.
+        """
         n, start = self.rows, START + self.day * DAY
         at = [start + DAY * ((k + 0.5) / n) for k in range(n)]
-        x = self.rng.normal(size=n) + move
+        x = self.rng.normal(size=n) * wide + move
         label = (x - move + self.rng.normal(size=n) > 0).astype(float)
         said = (x - move > 0).astype(float)
+        score = ndtr(x - move)
+        label = 1 - label if flipped else label
         gone = self.rng.random(n) < missing
         shown = pa.array(
             [None if g else float(v) for g, v in zip(gone, x, strict=True)], pa.float64()
@@ -72,9 +82,12 @@ class Life:
                 "came": [t + timedelta(hours=hours) for t in at],
             }
         )
+        if scored:
+            table = table.append_column("score", [score])
         self.day += 1
         self.clock.move_to(START + self.day * DAY + timedelta(hours=hours))
-        columns = Columns(time="at", available_at="at", output="output")
+        given = "score" if scored else None
+        columns = Columns(time="at", available_at="at", output="output", score=given)
         self.mill.import_records(table.drop_columns(["label", "came"]), columns, source="log")
         if labels:
             self.label(table)
@@ -106,6 +119,23 @@ def live(tmp_path: Path) -> Any:
     yield make
     for one in lives:
         one.mill.close()
+
+
+@pytest.fixture(scope="module")
+def alternating(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Make a life of three weeks with a turn on each day of the last: rows now hard, now easy.
+
+    On the last four days a third of the values is missing, on the last the labels are flipped.
+    """
+    text = STRATEGY.replace("SIGNALS", 'NullRate("x", at_most=0.05)').replace("TRIGGER", "Manual()")
+    life = Life(tmp_path_factory.mktemp("life") / "mill", text.replace("MORE", ""), 250)
+    for k in range(24):
+        wide = 3.0 if k % 2 else 0.6
+        life.serve(scored=True, wide=wide, missing=0.3 * (k >= 20), flipped=k == 23)
+        if k >= 14:
+            life.steps()
+    yield life
+    life.mill.close()
 
 
 @pytest.fixture

@@ -97,6 +97,7 @@ def _show(out: Console, found: Json) -> None:
         facts(
             [
                 ("since", f"{at(found['onset'])}; seen {at(found['opened'])}; {over}"),
+                ("looks", looks(found["change"])),
                 ("bad in", count(found["windows"] or 0, "base window")),
                 ("for", who(found)),
                 ("columns", ", ".join(found["columns"])),
@@ -117,6 +118,23 @@ def _show(out: Console, found: Json) -> None:
     out.print("\nNext:")
     for step in found["next"]:
         out.print(f"  {step}", soft_wrap=True)
+
+
+def looks(change: Json | None) -> str:
+    """Say which kind of change an incident looks like.
+
+    Examples
+    --------
+    >>> looks({"kind": "sudden", "onset": "2013-02-08T00:00:00+00:00", "why": ""})
+    'sudden, since 2013-02-08'
+    >>> looks({"kind": "unknown", "onset": None, "why": "needs 14 values, has 3"})
+    'unknown: needs 14 values, has 3'
+    """
+    if change is None:
+        return "unknown: it was not looked at"
+    if change["kind"] == "unknown":
+        return f"unknown: {change['why']}"
+    return change["kind"] + (f", since {at(change['onset'])[:10]}" if change["onset"] else "")
 
 
 @app.command

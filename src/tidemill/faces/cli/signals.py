@@ -48,6 +48,7 @@ def metrics(
     """
     from tidemill.core.errors import BadValue
     from tidemill.strategy.watching import telling
+    from tidemill.strategy.watching.standing import estimates
 
     if by not in ("", "cohort", "model", "column"):
         raise BadValue(f"--by {by}: it is none of cohort, model, column.", fix="give one of them.")
@@ -63,8 +64,15 @@ def metrics(
             every_model = {}
         points = mill.signals(name, column=column, last=last, **everybody, **every_model)
         series = _series(telling.table(points), by)
-    document = {"metric": name, "series": [{"name": n, "points": p} for n, p in series.items()]}
-    answer(document, options, lambda out: _draw(out, series))
+        # What is estimated is so for everybody.
+        asked = by in ("", "column") and not cohort and not column
+        before = estimates(mill.world, mill.strategy, name) if asked else None
+    if before is not None:
+        for point in series.get("everybody", []):
+            point["estimate"] = before["windows"].get(point["start"])
+    shown = [{"name": n, "points": p} for n, p in series.items()]
+    document = {"metric": name, "series": shown, "estimated": before}
+    answer(document, options, lambda out: _draw(out, series, before))
     return Exit.DONE
 
 
@@ -126,7 +134,7 @@ def _kinds(out: Console, kinds: list[Json], names: list[Json]) -> None:
     out.print(table(heads, cells, right=("last value", "windows")))
 
 
-def _draw(out: Console, series: dict[str, list[Json]]) -> None:
+def _draw(out: Console, series: dict[str, list[Json]], before: Json | None) -> None:
     if not series:
         out.print("No point in this time. A longer time: --last 365d")
         return
@@ -138,12 +146,37 @@ def _draw(out: Console, series: dict[str, list[Json]]) -> None:
         out.print(f"{'window of':<17} {'value':>9}  {low:<{WIDTH - 8}.4g}{high:>8.4g}")
         for point in points:
             out.print(line(point, low, high), soft_wrap=True)
-    out.print("\n● OK   ▲ WARN   ✖ ALERT   · NO_VERDICT   ─ interval   ░ expected")
+    more = "   ~ estimated" if before is not None and before["windows"] else ""
+    out.print(f"\n● OK   ▲ WARN   ✖ ALERT   · NO_VERDICT   ─ interval   ░ expected{more}")
+    if before is not None:
+        _standing(out, before)
+
+
+def _standing(out: Console, before: Json) -> None:
+    """Say what the estimates are, and how well they have done so far."""
+    used = before["used"]
+    out.print(
+        f"\n~ is what {used} estimates before labels are final: {before['blind']}.",
+        soft_wrap=True,
+    )
+    rows = [
+        (
+            f"{s['method']} (used)" if s["used"] else s["method"],
+            f"{s['windows']} of {s['of']}",
+            _number(s["error"]),
+            _number(s["ratio"]),
+            "-" if s["covered"] is None else f"{s['covered']:.0%}",
+        )
+        for s in before["methods"]
+    ]
+    heads = ("estimated by", "windows", "mean error", "over constant's", "interval held")
+    out.print(table(heads, rows, right=heads[1:]))
 
 
 def _ends(points: list[Json]) -> tuple[float, float]:
     names = ("value", "low", "high")  # what was expected may reach far beyond, and is cut
-    values = [p[n] for p in points for n in names if p[n] is not None]
+    shown = [*points, *(p["estimate"] for p in points if p.get("estimate"))]
+    values = [p[n] for p in shown for n in names if p[n] is not None]
     low, high = min(values, default=0.0), max(values, default=1.0)
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
@@ -169,12 +202,29 @@ def line(point: Json, low: float, high: float) -> str:
                 cells[k] = mark
 
     fill(point["expected_low"], point["expected_high"], "░")
+    guess = point.get("estimate")
+    if guess is not None and point["value"] is None:
+        return _estimated(point, guess, cells, fill, place)
     fill(point["low"], point["high"], "─")
     at = point["start"][:16].replace("T", " ")
     said = point["said"] if point["verdict"] in ("ALERT", "WARN") else point["why"]
     if point["value"] is not None:
         cells[place(point["value"])] = MARKS[point["verdict"]]
+    if guess is not None and guess["value"] is not None:
+        number = _number(guess["value"])
+        said = f"labels are not final; ~{number} estimated by {guess['method']}"
     return f"{at:<17} {_number(point['value']):>9}  {''.join(cells)}  {said or ''}".rstrip()
+
+
+def _estimated(point: Json, guess: Json, cells: list[str], fill: Any, place: Any) -> str:
+    """Draw a window of which there is no more than an estimate."""
+    at = point["start"][:16].replace("T", " ")
+    if guess["value"] is None:
+        return f"{at:<17} {'-':>9}  {''.join(cells)}  {point['why']}; no estimate: {guess['why']}"
+    fill(guess["low"], guess["high"], "─")
+    cells[place(guess["value"])] = "~"
+    said = f"estimated by {guess['method']}"
+    return f"{at:<17} {'~' + _number(guess['value']):>9}  {''.join(cells)}  {said}"
 
 
 def _number(value: float | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -134,12 +133,15 @@ def answers(turn: Turn, starts: Sequence[datetime]) -> dict[datetime, Answers]:
     windows = Windows.of(turn)
     numbers = [int((start - windows.numbered(0)) // windows.every) for start in starts]
     rows = _said(turn, turn.view.records(since=starts[0], until=starts[-1] + windows.every))
-    rows = rows.mutate(window=windows.number(rows), weight=1.0 / rows.p_log)
+    kept: Any = rows.p_log
+    rows = rows.mutate(window=windows.number(rows), weight=1.0 / kept)
     rows = rows.filter(ibis._.window.isin(numbers))
     place = ibis.row_number().over(group_by="window", order_by=["u_split", "record_id"])
     table = _ordered(turn, rows.mutate(place=place).filter(ibis._.place < LARGEST))
     at = table["window"].to_numpy()
-    return {s: Answers(table.filter(pa.array(at == k))) for s, k in zip(starts, numbers, strict=True)}
+    return {
+        s: Answers(table.filter(pa.array(at == k))) for s, k in zip(starts, numbers, strict=True)
+    }
 
 
 def answers_with_labels(turn: Turn, before: datetime) -> Answers:
@@ -147,26 +149,25 @@ def answers_with_labels(turn: Turn, before: datetime) -> Answers:
     windows, final = Windows.of(turn), duration(turn.strategy.labels.final_after)
     end = min(before, windows.start(turn.now - final))
     span = {"since": end - rules(turn).usual * windows.every, "until": end}
-    rows = _said(turn, turn.view.records(**span))
     if turn.world.events.version("chosen") < 0:
-        nothing: Any = ibis.null(float)
-        rows = rows.mutate(label=nothing, label_text=ibis.null(str), weight=nothing).limit(0)
-        return Answers(turn.view.arrow(rows))
-    labelled = turn.strategy.labels(turn.view.reservoir(**span), turn.now)
-    labelled = labelled.select("record_id", "label", "label_text", "weight")
-    rows = rows.inner_join(labelled, "record_id").order_by("u_split", "record_id").limit(LARGEST)
-    return Answers(_ordered(turn, rows))
+        nothing: dict[str, Any] = {"label": ibis.null(float), "label_text": ibis.null(str)}
+        nothing["weight"] = ibis.literal(1.0)
+        rows = turn.view.records(**span).mutate(**nothing).limit(0)
+    else:
+        rows = turn.strategy.labels(turn.view.reservoir(**span), turn.now)
+    rows = _said(turn, rows, "label", "label_text", "weight")
+    return Answers(_ordered(turn, rows.order_by("u_split", "record_id").limit(LARGEST)))
 
 
-def _said(turn: Turn, rows: ir.Table) -> ir.Table:
+def _said(turn: Turn, rows: ir.Table, *more: str) -> ir.Table:
     """Keep the records that a model answered, and what an estimate may look at."""
     cohorts = {f"cohort{k}": cohort(rows) for k, cohort in usable(rows, turn.strategy.cohorts)}
     ignored = {FEATURE + name for name in rules(turn).ignore}
     names = [n for n in features_of(list(rows.columns)) if n not in ignored]
     names = [n for n in names if rows[n].type().is_floating() or rows[n].type().is_string()]
-    rows = rows.filter(rows.output.notnull() | rows.output_text.notnull() | rows.score.notnull())
     kept = ("record_id", "predicted_at", "model", "output", "output_text", "score", "p_log")
-    return rows.mutate(**cohorts).select(*kept, "u_split", *cohorts, *names)
+    rows = rows.mutate(**cohorts).select(*kept, *more, "u_split", *cohorts, *names)
+    return rows.filter(rows.output.notnull() | rows.output_text.notnull() | rows.score.notnull())
 
 
 def _ordered(turn: Turn, rows: ir.Table) -> pa.Table:

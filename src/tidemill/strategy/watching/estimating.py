@@ -58,7 +58,7 @@ def estimate(turn: Turn, records: set[datetime]) -> list[Judged]:
     """Estimate the strategy's metrics in every window with new records and no final labels.
 
     Nothing of it may page anybody: an estimate cannot see that P(label | row) has changed, and
-    the rows of one day are alike, so that a cold day alone is full of rows never seen before.
+    on a day of new weather there are plenty of rows unlike those before, model good or bad.
     A window whose labels are final is not estimated any more: what was said of it stays, and
     is held against what came true.
 
@@ -80,7 +80,8 @@ def estimate(turn: Turn, records: set[datetime]) -> list[Judged]:
     judged: list[Judged] = []
     for start, window in windows.items():
         if window.n:
-            look = _Look(turn=turn, start=start, window=window, fits=fits, **_reference(past, window))
+            own = _reference(past, window)
+            look = _Look(turn=turn, start=start, window=window, past=past, fits=fits, **own)
             judged += look.judged(asked)
     return judged
 
@@ -102,7 +103,10 @@ class _Look:
     turn: Turn
     start: datetime
     window: Answers
+    past: Answers
+    """What all models answered before."""
     reference: Answers
+    """What of it the estimates rest on, in ``words``."""
     words: str
     fits: dict[bytes, Any] = field(repr=False)
 
@@ -117,7 +121,8 @@ class _Look:
                 name = metric.name + SUFFIX
                 key = Key(kind="performance", metric=name, column=_name(method))
                 yield Judged(key=key, point=point, judgement=None, alerting=False)
-                known = found if found is not None and (known is None or found.known) else known
+                if known is None or not known.known:
+                    known = found if found is not None else known
         if known is not None:
             yield self._outside(known)
 
@@ -153,7 +158,7 @@ class _Look:
         key = Key(kind="drift", metric=OUTSIDE)
         try:
             rows = support(
-                self.reference.answered(labelled=True, features=True),
+                self.past.answered(labelled=True, features=True),
                 self.window.answered(labelled=False, features=True),
             )
             rows = replace(rows, where=tuple(map(self.window.name_of, rows.where)))

@@ -12,6 +12,7 @@ from tidemill.core.ports import Json, Machine, Transition
 from tidemill.core.signals import KINDS
 from tidemill.core.verdict import Verdict
 from tidemill.strategy.turn import Turn
+from tidemill.strategy.watching.changing import changes
 from tidemill.strategy.watching.judging import by_window
 from tidemill.strategy.watching.rows import examples
 from tidemill.strategy.watching.store import Judged
@@ -33,6 +34,8 @@ class Incident:
     why: str = ""
     changed: bool = False
     closed: bool = False
+    extended: bool = False
+    """Whether this look found another bad window of it."""
     keys: set[tuple[str, ...]] = field(default_factory=set)
 
     @classmethod
@@ -62,7 +65,21 @@ def follow(turn: Turn, judged: Sequence[Judged]) -> list[Transition]:
             one.closed, one.changed = True, True
             one.payload |= {"closed": (start + Windows.of(turn).every).isoformat()}
             open_.remove(one)
+    _describe(turn, [one for one in every if one.extended or one.closed], judged)
     return [step for one in every for step in _steps(turn, one)]
+
+
+def _describe(turn: Turn, found: Sequence[Incident], judged: Sequence[Judged]) -> None:
+    """Write down which kind of change incidents look like that are more, or over, since this look."""
+    last = max((one.point.start for one in judged), default=turn.now)
+    every = Windows.of(turn).every
+    ends = [
+        datetime.fromisoformat(one.payload["closed"]) - every if one.closed else last
+        for one in found
+    ]
+    asked = [(one.payload["signals"], end) for one, end in zip(found, ends, strict=True)]
+    for one, kind in zip(found, changes(turn, asked), strict=True):
+        one.payload["change"] = kind
 
 
 def _home(
@@ -112,7 +129,7 @@ def _extend(turn: Turn, one: Incident, alerts: Sequence[Judged]) -> None:
     payload["calm"] = 0
     if new and not payload["rows"]:
         payload["rows"] = examples(turn, new)
-    one.changed = True
+    one.changed = one.extended = True
     one.why = _words(payload)
 
 

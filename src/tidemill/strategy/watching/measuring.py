@@ -158,6 +158,7 @@ def _judged(turn: Turn, found: set[datetime]) -> pa.Table:
 
 
 def usable(rows: ir.Table, cohorts: Iterable[Cohort]) -> Iterator[tuple[int, Cohort]]:
+    """Yield the cohorts that can be asked of some records, with their place among all."""
     for k, cohort in enumerate(cohorts):
         try:
             cohort(rows)

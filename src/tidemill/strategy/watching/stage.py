@@ -9,6 +9,7 @@ from functools import partial
 from tidemill.core.failpoints import failpoint
 from tidemill.core.ports import Lease
 from tidemill.strategy.turn import Step, Turn
+from tidemill.strategy.watching.estimating import estimate
 from tidemill.strategy.watching.incidents import follow
 from tidemill.strategy.watching.judging import judge
 from tidemill.strategy.watching.measuring import measure
@@ -68,6 +69,7 @@ def apply(turn: Turn, lease: Lease, step: Step) -> None:
     append("profiles", profile(turn, lease, done.at))
     records = touched(turn, done.at, tables=("records",))
     judged = judge(turn, found, records, measure(turn, found))
+    judged += estimate(turn, records)
     append("signals", keep(turn, judged))
     failpoint("monitoring.judged")
     steps = follow(turn, judged)

@@ -16,6 +16,7 @@ from tidemill.core.signals import KINDS
 from tidemill.monitoring import silences
 from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import moment_of
+from tidemill.strategy.watching.estimating import SUFFIX
 from tidemill.strategy.watching.store import latest
 
 SILENCES = "silences"
@@ -63,6 +64,7 @@ def incident(machine: Machine) -> Json:
         "rows": payload["rows"],
         "events": payload["events"],
         "closed_by": payload.get("closed_by"),
+        "change": payload.get("change"),
     }
 
 
@@ -79,7 +81,11 @@ def what(signal: Json) -> str:
     --------
     >>> what({"metric": "null_rate", "column": "humid", "cohort": "", "model": ""})
     'null_rate of humid'
+    >>> what({"metric": "auc_estimated", "column": "cbpe", "cohort": "", "model": ""})
+    'auc estimated by cbpe'
     """
+    if signal["metric"].endswith(SUFFIX):
+        return f"{signal['metric'].removesuffix(SUFFIX)} estimated by {signal['column']}"
     of = f" of {signal['column']}" if signal["column"] else ""
     who = f" ({signal['cohort']})" if signal["cohort"] else ""
     return f"{signal['metric']}{of}{who}"
@@ -208,7 +214,10 @@ def coverage(world: World, strategy: Strategy) -> list[Json]:
     else:
         view = AsOf(world.events, world.engine, moment_of(world))
         rows = view.table("signals")
-        rows = rows.filter(rows.value.notnull()).select("kind").distinct()
+        # What is only estimated is not measured.
+        metric: Any = rows.metric
+        rows = rows.filter(rows.value.notnull(), ~metric.endswith(SUFFIX))
+        rows = rows.select("kind").distinct()
         there = set(view.arrow(rows)["kind"].to_pylist())
     found: list[Json] = []
     for kind in KINDS:

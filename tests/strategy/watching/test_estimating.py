@@ -1,0 +1,117 @@
+"""Estimates before labels are final: what they see, what they cannot, and how they are scored."""
+
+from __future__ import annotations
+
+import math
+
+from tidemill.faces.cli.app import main
+from tidemill.measures import Accuracy
+from tidemill.monitoring.estimates import Constant
+from tidemill.strategy.watching import estimating, telling
+from tidemill.strategy.watching.standing import estimates
+
+METHODS = {"cbpe", "dle", "atc", "doc", "mandoline", "constant"}
+LAST = "2024-01-24T00:00:00+00:00"
+
+
+def said(life, method: str) -> dict[str, dict]:
+    rows = life.mill.signals("accuracy_estimated", column=method).to_pylist()
+    return {f"{r['start']:%m-%d}": r for r in rows}
+
+
+def test_each_window_is_estimated_while_its_labels_are_not_final(alternating, points) -> None:
+    rows = alternating.mill.signals("accuracy_estimated").to_pylist()
+    assert {r["column"] for r in rows} == METHODS
+    assert all(r["verdict"] is None for r in rows)
+    days = [f"01-{k:02}" for k in range(15, 25)]
+    assert list(said(alternating, "cbpe")) == days
+    real = points(alternating.mill, "accuracy", cohort="")
+    errors = [abs(said(alternating, "cbpe")[d]["value"] - real[d]["value"]) for d in days[:-1]]
+    # Rows are hard and easy in turn: accuracy goes from 0.7 to 0.9 and back, and CBPE follows.
+    assert max(errors) < 0.1
+    held = [said(alternating, "cbpe")[d] for d in days[:-1]]
+    inside = [h["low"] <= real[d]["value"] <= h["high"] for h, d in zip(held, days, strict=False)]
+    assert sum(inside) >= 8
+
+
+def test_the_closest_so_far_is_used_and_the_baseline_stands_beside(alternating) -> None:
+    found = estimates(alternating.mill.world, alternating.mill.strategy, "accuracy")
+    by = {m["method"]: m for m in found["methods"]}
+    assert set(by) == METHODS
+    assert found["used"] in METHODS - {"constant"}
+    assert [m["method"] for m in found["methods"] if m["used"]] == [found["used"]]
+    assert (by["cbpe"]["windows"], by["cbpe"]["of"]) == (9, 9)
+    assert by["cbpe"]["error"] < 0.6 * by["constant"]["error"]
+    assert by["constant"]["ratio"] == 1.0
+    assert list(found["windows"]) == [LAST]
+    assert found["windows"][LAST]["method"] == found["used"]
+    assert found["windows"][LAST]["disagreement"] > 0
+
+
+def test_an_estimate_is_printed_as_one(alternating, capsys) -> None:
+    folder = str(alternating.folder)
+    main(["metrics", "accuracy", "--project", folder])
+    shown = capsys.readouterr().out
+    assert "2024-01-24 00:00" in shown
+    assert "estimated by" in shown.split("2024-01-24 00:00")[1].splitlines()[0]
+    assert "cannot see that P(label | row) has changed" in shown
+    main(["metrics", "--project", folder])
+    assert "accuracy estimated by cbpe" in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_incident_says_which_kind_of_change_it_looks_like(alternating, capsys) -> None:
+    found = telling.incidents(alternating.mill.world)
+    (nulls,) = [i for i in found if i["kind"] == "quality"]
+    assert (nulls["change"]["kind"], nulls["change"]["onset"][:10]) == ("sudden", "2024-01-21")
+    main(["alerts", "show", nulls["id"], "--project", str(alternating.folder)])
+    assert "sudden, since 2024-01-21" in capsys.readouterr().out
+
+
+def test_flipped_labels_are_not_seen_and_what_was_said_stays(alternating, points) -> None:
+    before = said(alternating, "cbpe")["01-24"]
+    assert before["value"] > 0.7
+    alternating.serve(scored=True)
+    alternating.steps()
+    real = points(alternating.mill, "accuracy", cohort="")["01-24"]
+    assert real["value"] < 0.3
+    after = said(alternating, "cbpe")
+    assert after["01-24"] == before
+    assert "true only while P(label given the row)" in before["why"]
+    assert after["01-25"]["value"] is not None
+    # Nothing of it pages: only the labels, once they are final, say that the model is wrong.
+    bad = [s for i in telling.incidents(alternating.mill.world, all_=True) for s in i["signals"]]
+    assert not [s for s in bad if "estimated" in s["metric"] or s["metric"] == estimating.OUTSIDE]
+
+
+def test_a_broken_estimator_says_so_and_hides_no_other(live, monkeypatch) -> None:
+    class Broken(Constant):
+        name = "broken"
+
+        def __call__(self, *_) -> None:
+            raise ZeroDivisionError("nothing to divide by")
+
+    monkeypatch.setitem(estimating.METHODS, Accuracy, (Broken, Constant))
+    life = live(rows=60)
+    for _ in range(5):
+        life.serve()
+    life.steps()
+    (broken,) = said(life, "broken").values()
+    assert broken["value"] is None
+    assert "nothing to divide by" in broken["why"]
+    (constant,) = said(life, "constant").values()
+    assert math.isfinite(constant["value"])
+    # Too few rows outside to tell: a question is answered with no verdict, never with OK.
+    (outside,) = life.mill.signals(estimating.OUTSIDE).to_pylist()
+    assert outside["verdict"] == "NO_VERDICT"
+    assert "too few" in outside["said"]
+
+
+def test_nothing_is_estimated_where_nobody_asked(live) -> None:
+    life = live(more="estimated=False", rows=30)
+    for _ in range(3):
+        life.serve()
+    life.steps()
+    metrics = set(life.mill.signals()["metric"].to_pylist())
+    assert "accuracy" in metrics
+    assert not {m for m in metrics if m.endswith(estimating.SUFFIX) or m == estimating.OUTSIDE}
+    assert estimates(life.mill.world, life.mill.strategy, "accuracy") is None
