@@ -188,7 +188,9 @@ class Lumps:
 
     def count(self, counted: Categories, *, new: bool = False) -> NDArray[np.int64]:
         """Count the rows in each lump, of the reference or of the current rows."""
-        lump = (self.new if new else self.old)[[self.place[v] for v in counted.values]]
+        # A value of a day that was not kept among all days is of the known rest.
+        lumps = np.append(self.new if new else self.old, self.size - 2)
+        lump = lumps[[self.place.get(v, -1) for v in counted.values]]
         found = np.bincount(lump, weights=counted.counts, minlength=self.size).astype(np.int64)
         found[-2] += counted.others
         return found

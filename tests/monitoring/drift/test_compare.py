@@ -192,6 +192,23 @@ def test_days_are_the_units_when_asked():
     assert "5 are needed" in few.why
 
 
+def test_days_that_together_have_more_categories_than_are_kept_are_compared():
+    rng = np.random.default_rng(5)
+
+    def window(first: int, n: int) -> list[Profile]:
+        found = []
+        for k in range(first, first + n):
+            tails = pa.table({"tail": [f"N{v}" for v in rng.zipf(1.2, 300) % 4000]})
+            start = START + timedelta(days=k)
+            end = start + timedelta(days=1)
+            found.append(of_table(tails, most=60, start=start, end=end))
+        return found
+
+    found = compare(window(0, 14), window(14, 14), units="days").shifts[0]
+    assert found.verdict != "ALERT"
+    assert np.isfinite(found.value)
+
+
 def test_the_order_is_by_verdict_then_importance():
     x = RNG.normal(size=4000)
     sides = {"a": x, "b": x, "c": x}, {"a": x + 1, "b": x + 0.5, "c": x}
