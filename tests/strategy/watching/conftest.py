@@ -42,6 +42,7 @@ class Life:
         self.rng = np.random.default_rng(0)
         self.rows = rows
         self.day = 0
+        self.early: list[dict[str, Any]] = []
 
     def serve(
         self,
@@ -123,17 +124,21 @@ def live(tmp_path: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def alternating(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Make a life of three weeks with a turn on each day of the last: rows now hard, now easy.
+    """Make a life whose labels are final after nine days, and whose rows are now hard, now easy.
 
-    On the last four days a third of the values is missing, on the last the labels are flipped.
+    It turns twice: after day 22, on which the labels are flipped, and when these are final, after
+    day 31; on the last four days a third of the values is missing.
     """
-    text = STRATEGY.replace("SIGNALS", 'NullRate("x", at_most=0.05)').replace("TRIGGER", "Manual()")
-    life = Life(tmp_path_factory.mktemp("life") / "mill", text.replace("MORE", ""), 250)
-    for k in range(24):
+    text = STRATEGY.replace("SIGNALS", 'NullRate("x", at_most=0.05)').replace("36h", "9d")
+    text = text.replace("TRIGGER", "Manual()").replace("MORE", "")
+    life = Life(tmp_path_factory.mktemp("life") / "mill", text, 250)
+    for k in range(32):
         wide = 3.0 if k % 2 else 0.6
-        life.serve(scored=True, wide=wide, missing=0.3 * (k >= 20), flipped=k == 23)
-        if k >= 14:
+        life.serve(scored=True, wide=wide, missing=0.3 * (k >= 28), flipped=k == 22)
+        if k == 22:
             life.steps()
+            life.early = life.mill.signals().to_pylist()
+    life.steps()
     yield life
     life.mill.close()
 

@@ -11,27 +11,41 @@ from tidemill.strategy.watching import estimating, telling
 from tidemill.strategy.watching.standing import estimates
 
 METHODS = {"cbpe", "dle", "atc", "doc", "mandoline", "constant"}
-LAST = "2024-01-24T00:00:00+00:00"
+FIRST = [f"01-{k:02}" for k in range(15, 24)]
+SECOND = ["01-24", "01-25", "01-26", "01-27", "01-28", "01-29", "01-30", "01-31", "02-01"]
 
 
-def said(life, method: str) -> dict[str, dict]:
-    rows = life.mill.signals("accuracy_estimated", column=method).to_pylist()
-    return {f"{r['start']:%m-%d}": r for r in rows}
+def said(rows, method: str) -> dict[str, dict]:
+    asked = ("accuracy_estimated", method)
+    return {f"{r['start']:%m-%d}": r for r in rows if (r["metric"], r["column"]) == asked}
 
 
 def test_each_window_is_estimated_while_its_labels_are_not_final(alternating, points) -> None:
-    rows = alternating.mill.signals("accuracy_estimated").to_pylist()
-    assert {r["column"] for r in rows} == METHODS
-    assert all(r["verdict"] is None for r in rows)
-    days = [f"01-{k:02}" for k in range(15, 25)]
-    assert list(said(alternating, "cbpe")) == days
+    for rows, days in (
+        (alternating.early, FIRST),
+        (alternating.mill.signals().to_pylist(), SECOND),
+    ):
+        found = {m: said(rows, m) for m in METHODS}
+        assert all(list(by)[-9:] == days for by in found.values())
+        assert all(r["verdict"] is None for by in found.values() for r in by.values())
     real = points(alternating.mill, "accuracy", cohort="")
-    errors = [abs(said(alternating, "cbpe")[d]["value"] - real[d]["value"]) for d in days[:-1]]
+    cbpe = said(alternating.early, "cbpe")
     # Rows are hard and easy in turn: accuracy goes from 0.7 to 0.9 and back, and CBPE follows.
-    assert max(errors) < 0.1
-    held = [said(alternating, "cbpe")[d] for d in days[:-1]]
-    inside = [h["low"] <= real[d]["value"] <= h["high"] for h, d in zip(held, days, strict=False)]
-    assert sum(inside) >= 8
+    assert max(abs(cbpe[d]["value"] - real[d]["value"]) for d in FIRST[:-1]) < 0.08
+    assert sum(cbpe[d]["low"] <= real[d]["value"] <= cbpe[d]["high"] for d in FIRST[:-1]) >= 7
+
+
+def test_flipped_labels_are_not_seen_and_what_was_said_stays(alternating, points) -> None:
+    before = said(alternating.early, "cbpe")
+    assert 0.6 < before["01-23"]["value"] < 0.8
+    assert "true only while P(label given the row)" in before["01-23"]["why"]
+    real = points(alternating.mill, "accuracy", cohort="")["01-23"]
+    assert real["value"] < 0.4
+    after = said(alternating.mill.signals().to_pylist(), "cbpe")
+    assert {d: after[d] for d in FIRST} == before
+    # Nothing of it pages: only the labels, once they are final, say that the model is wrong.
+    bad = [s for i in telling.incidents(alternating.mill.world, all_=True) for s in i["signals"]]
+    assert not [s for s in bad if "estimated" in s["metric"] or s["metric"] == estimating.OUTSIDE]
 
 
 def test_the_closest_so_far_is_used_and_the_baseline_stands_beside(alternating) -> None:
@@ -41,19 +55,21 @@ def test_the_closest_so_far_is_used_and_the_baseline_stands_beside(alternating) 
     assert found["used"] in METHODS - {"constant"}
     assert [m["method"] for m in found["methods"] if m["used"]] == [found["used"]]
     assert (by["cbpe"]["windows"], by["cbpe"]["of"]) == (9, 9)
-    assert by["cbpe"]["error"] < 0.6 * by["constant"]["error"]
+    assert by["cbpe"]["error"] < 0.7 * by["constant"]["error"]
     assert by["constant"]["ratio"] == 1.0
-    assert list(found["windows"]) == [LAST]
-    assert found["windows"][LAST]["method"] == found["used"]
-    assert found["windows"][LAST]["disagreement"] > 0
+    assert [start[5:10] for start in found["windows"]] == SECOND
+    last = list(found["windows"].values())[-1]
+    assert last["method"] == found["used"]
+    assert last["disagreement"] > 0
 
 
 def test_an_estimate_is_printed_as_one(alternating, capsys) -> None:
     folder = str(alternating.folder)
     main(["metrics", "accuracy", "--project", folder])
     shown = capsys.readouterr().out
-    assert "2024-01-24 00:00" in shown
-    assert "estimated by" in shown.split("2024-01-24 00:00")[1].splitlines()[0]
+    row = shown.split("2024-02-01 00:00")[1].splitlines()[0]
+    assert row.split()[0].startswith("~0.")
+    assert "estimated by" in row
     assert "cannot see that P(label | row) has changed" in shown
     main(["metrics", "--project", folder])
     assert "accuracy estimated by cbpe" in " ".join(capsys.readouterr().out.split())
@@ -62,25 +78,9 @@ def test_an_estimate_is_printed_as_one(alternating, capsys) -> None:
 def test_an_incident_says_which_kind_of_change_it_looks_like(alternating, capsys) -> None:
     found = telling.incidents(alternating.mill.world)
     (nulls,) = [i for i in found if i["kind"] == "quality"]
-    assert (nulls["change"]["kind"], nulls["change"]["onset"][:10]) == ("sudden", "2024-01-21")
+    assert (nulls["change"]["kind"], nulls["change"]["onset"][:10]) == ("sudden", "2024-01-29")
     main(["alerts", "show", nulls["id"], "--project", str(alternating.folder)])
-    assert "sudden, since 2024-01-21" in capsys.readouterr().out
-
-
-def test_flipped_labels_are_not_seen_and_what_was_said_stays(alternating, points) -> None:
-    before = said(alternating, "cbpe")["01-24"]
-    assert before["value"] > 0.7
-    alternating.serve(scored=True)
-    alternating.steps()
-    real = points(alternating.mill, "accuracy", cohort="")["01-24"]
-    assert real["value"] < 0.3
-    after = said(alternating, "cbpe")
-    assert after["01-24"] == before
-    assert "true only while P(label given the row)" in before["why"]
-    assert after["01-25"]["value"] is not None
-    # Nothing of it pages: only the labels, once they are final, say that the model is wrong.
-    bad = [s for i in telling.incidents(alternating.mill.world, all_=True) for s in i["signals"]]
-    assert not [s for s in bad if "estimated" in s["metric"] or s["metric"] == estimating.OUTSIDE]
+    assert "sudden, since 2024-01-29" in capsys.readouterr().out
 
 
 def test_a_broken_estimator_says_so_and_hides_no_other(live, monkeypatch) -> None:
@@ -95,10 +95,10 @@ def test_a_broken_estimator_says_so_and_hides_no_other(live, monkeypatch) -> Non
     for _ in range(5):
         life.serve()
     life.steps()
-    (broken,) = said(life, "broken").values()
+    (broken,) = said(life.mill.signals().to_pylist(), "broken").values()
     assert broken["value"] is None
     assert "nothing to divide by" in broken["why"]
-    (constant,) = said(life, "constant").values()
+    (constant,) = said(life.mill.signals().to_pylist(), "constant").values()
     assert math.isfinite(constant["value"])
     # Too few rows outside to tell: a question is answered with no verdict, never with OK.
     (outside,) = life.mill.signals(estimating.OUTSIDE).to_pylist()
