@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tidemill.core.as_of import AsOf
-from tidemill.core.machines import RELEASE
+from tidemill.core.machines import INCIDENT, RELEASE
 from tidemill.core.model import answer
 from tidemill.core.ports import JournalRow, Json
 from tidemill.core.records import bare
@@ -115,6 +115,7 @@ def numbers(mill: Mill) -> Json:
         "went_live": len(fronts),
         "states": states,
         "labels_used": _labels_used(mill),
+        "incidents": len(mill.world.state.machines(INCIDENT)),
         "training_seconds": round(sum(m.payload.get("seconds", 0.0) for m in releases), 2),
         "front": fronts[-1].version if fronts else None,
     }
@@ -211,6 +212,10 @@ def show(found: Json, console: Console, project: Path) -> None:
     console.print(f"{found['retrains']} retrains ({states}), {found['went_live']} went live")
     console.print(
         f"{found['labels_used']:,} labels used, {found['training_seconds']} s of training"
+    )
+    console.print(
+        f"{found['incidents']} incidents. What was bad, since when, for whom: "
+        f"tidemill alerts list --all --project {project}"
     )
     turns = found["turns"]
     if turns["n"]:

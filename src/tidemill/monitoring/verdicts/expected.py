@@ -35,7 +35,6 @@ class Expected:
         said = f"{last.value:.4g}; expected {found.expected:.4g}"
         said += "" if alone else f" ({found.low:.4g} to {found.high:.4g})"
         said += f", from {len(self.past)} windows" + (" without any spread" if alone else "")
-        said += "" if found.supported or alone else ", too few to know how far it can stray by chance"
         large = abs(change) >= floor
         # A past without any spread gives no probability: what differs from it is told as such.
         strong, near = p <= alpha, p <= min(1.0, NEAR * alpha)
