@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import duckdb
@@ -98,20 +99,22 @@ class DuckDBProfiler:
         """
         kinds, skipped = self._kinds(names)
         numbers = [n for n, kind in kinds.items() if kind in {"number", "time"}]
-        fitted = self.grids([n for n in numbers if n not in grids])
-        tallies = self._tallies(numbers, {**fitted, **grids}, day=None)
-        coarse = [n for n in fitted if too_coarse(tallies[n].numbers(0))]
-        tallies |= self._tallies(coarse, {n: self._fit.of_all(n) for n in coarse}, day=None)
-        columns: dict[str, Numbers | Categories] = {}
         rows = self.rows
-        for name, kind in kinds.items():
-            if name in tallies:
-                columns[name] = tallies[name].numbers(0)
-            elif kind == "null":
-                columns[name] = _all_null(rows, most)
-            else:
-                columns[name] = self._categories(name, most)
-        return Profile(rows=rows, columns=columns, kinds=kinds, skipped=skipped)
+        columns: dict[str, Numbers | Categories] = {
+            n: _all_null(rows, most) for n, kind in kinds.items() if kind == "null"
+        }
+        others = [n for n, kind in kinds.items() if kind == "category"]
+        # DuckDB groups categories while numpy counts numbers.
+        with ThreadPoolExecutor(1) as beside:
+            grouped = beside.submit(self._all_categories, others, rows, most)
+            fitted = self.grids([n for n in numbers if n not in grids])
+            tallies = self._tallies(numbers, {**fitted, **grids}, day=None)
+            coarse = [n for n in fitted if too_coarse(tallies[n].numbers(0))]
+            tallies |= self._tallies(coarse, {n: self._fit.of_all(n) for n in coarse}, day=None)
+            columns |= {name: tally.numbers(0) for name, tally in tallies.items()}
+            columns |= grouped.result()
+        ordered = {name: columns[name] for name in kinds}
+        return Profile(rows=rows, columns=ordered, kinds=kinds, skipped=skipped)
 
     def days(
         self,
@@ -197,14 +200,19 @@ class DuckDBProfiler:
                     _count(tallies[name], batch.column(k), days)
         return tallies
 
-    def _categories(self, name: str, most: int) -> Categories:
+    def _all_categories(self, names: list[str], rows: int, most: int) -> dict[str, Categories]:
+        """Count columns of categories, on a connection of their own."""
+        with told(self._files), self._connection.cursor() as connection:
+            return {name: self._categories(connection, name, rows, most) for name in names}
+
+    def _categories(
+        self, connection: duckdb.DuckDBPyConnection, name: str, rows: int, most: int
+    ) -> Categories:
         """Count a column of categories."""
         # Booleans and enums are counted by their text, as everywhere.
         grouped = select(f"{quoted(name)}::VARCHAR AS k, count(*) AS n", self._rows, "GROUP BY k")
-        with told(self._files):
-            met = self._connection.execute(
-                f"{grouped} ORDER BY k NULLS FIRST LIMIT {most + 2}"
-            ).fetchnumpy()
+        first = f"{grouped} ORDER BY k NULLS FIRST LIMIT {most + 2}"
+        met = connection.execute(first).fetchnumpy()
         values, counts = met["k"].tolist(), met["n"].astype(np.int64)
         nulls = 0
         if values and values[0] is None:
@@ -212,13 +220,10 @@ class DuckDBProfiler:
         if len(values) <= most:
             return Categories(values=tuple(values), counts=counts, nulls=nulls, most=most)
         ordered = f"WHERE k IS NOT NULL ORDER BY n DESC, k LIMIT {most + 1}"
-        best = select("k, n", f"({grouped})", ordered)
-        kept = dict(self._ask(best))
+        kept = dict(connection.execute(select("k, n", f"({grouped})", ordered)).fetchall())
         _, error = kept.popitem()
-        rows = self.rows - nulls
-        return Categories.of_counts(
-            kept, nulls=nulls, others=rows - sum(kept.values()), error=error, most=most
-        )
+        others = rows - nulls - sum(kept.values())
+        return Categories.of_counts(kept, nulls=nulls, others=others, error=error, most=most)
 
     def _categories_by_day(
         self, name: str, day: str, totals: Mapping[int, int], most: int
