@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 
+import numpy as np
+import pytest
+
+from tidemill.core.clock import instant
 from tidemill.faces.cli.app import main
 from tidemill.measures import Accuracy
 from tidemill.monitoring.estimates import Constant
 from tidemill.strategy.watching import estimating, telling
+from tidemill.strategy.watching.changing import looks_like
 from tidemill.strategy.watching.standing import estimates
 
 METHODS = {"cbpe", "dle", "atc", "doc", "mandoline", "constant"}
@@ -81,6 +87,17 @@ def test_an_incident_says_which_kind_of_change_it_looks_like(alternating, capsys
     assert (nulls["change"]["kind"], nulls["change"]["onset"][:10]) == ("sudden", "2024-01-29")
     main(["alerts", "show", nulls["id"], "--project", str(alternating.folder)])
     assert "sudden, since 2024-01-29" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("bad", "kind"), [(31, "temporary"), (36, "unknown"), (5, "unknown")])
+def test_a_change_that_does_not_hold_the_bad_window_is_not_its_kind(bad, kind) -> None:
+    noise = np.random.default_rng(0).normal(size=60)
+    levels = noise + 8 * ((np.arange(60) >= 30) & (np.arange(60) < 34))
+    first, day = instant("2024-01-01"), timedelta(days=1)
+    series = {first + k * day: float(v) for k, v in enumerate(levels)}
+    found = looks_like(series, day, bad=first + bad * day)
+    assert found["kind"] == kind
+    assert found["onset"] == ("2024-01-31T00:00:00+00:00" if kind == "temporary" else None)
 
 
 def test_a_broken_estimator_says_so_and_hides_no_other(live, monkeypatch) -> None:

@@ -12,25 +12,28 @@ import numpy as np
 
 from tidemill.core.ports import Json
 from tidemill.core.signals import KINDS, Key
-from tidemill.statistics.changes import kind_of_change
+from tidemill.statistics.changes import Change, kind_of_change
 from tidemill.strategy.turn import Turn
 from tidemill.strategy.watching.store import latest
 from tidemill.strategy.watching.windows import Windows
 
 PAST = 120
 """How many windows back a change may lie."""
+SOON = 14
+"""Within so many windows a step must have been found bad to be what an incident is of."""
 _KEY = ("kind", "metric", "column", "cohort", "model")
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 
 
-def changes(turn: Turn, asked: Sequence[tuple[Sequence[Json], datetime]]) -> Iterator[Json]:
+def changes(turn: Turn, asked: Sequence[tuple[Json, datetime]]) -> Iterator[Json]:
     """Say which kind of change the first signal of each incident looks like, as far as it is known.
 
     Parameters
     ----------
     asked
-        The signals of each incident, of which that of the most valuable kind is looked at, and
-        the start of the last window to look at. What this look judged is in the store already.
+        The payload of each incident, of whose signals that of the most valuable kind is looked
+        at, and the start of the last window to look at. What this look judged is in the store
+        already.
 
     Yields
     ------
@@ -40,24 +43,27 @@ def changes(turn: Turn, asked: Sequence[tuple[Sequence[Json], datetime]]) -> Ite
     """
     if not asked:
         return
-    firsts = [min(signals, key=lambda s: KINDS.index(s["kind"])) for signals, _ in asked]
+    firsts = [min(p["signals"], key=lambda s: KINDS.index(s["kind"])) for p, _ in asked]
     keys = [Key(**{n: first[n] for n in _KEY}) for first in firsts]
     every = Windows.of(turn).every
     series = _series(turn, keys, min(until for _, until in asked) - (PAST - 1) * every)
-    for key, (_, until) in zip(keys, asked, strict=True):
+    for key, first, (_, until) in zip(keys, firsts, asked, strict=True):
         oldest = until - (PAST - 1) * every
         known = {at: v for at, v in series[key].items() if oldest <= at <= until}
-        yield looks_like(known, every)
+        yield looks_like(known, every, bad=datetime.fromisoformat(first["start"]))
 
 
-def looks_like(series: dict[datetime, float], every: timedelta) -> Json:
+def looks_like(series: dict[datetime, float], every: timedelta, *, bad: datetime) -> Json:
     """Say which kind of change a series went through, by the start of its windows.
+
+    A change that does not hold the window first found ``bad`` is not what the incident is of:
+    its kind is unknown.
 
     Examples
     --------
     >>> first, day = datetime(2024, 1, 1, tzinfo=UTC), timedelta(days=1)
     >>> series = {first + k * day: float(k >= 20) + 0.1 * (k % 3) for k in range(30)}
-    >>> found = looks_like(series, day)
+    >>> found = looks_like(series, day, bad=first + 22 * day)
     >>> found["kind"], found["onset"][:10]
     ('sudden', '2024-01-21')
     """
@@ -71,8 +77,19 @@ def looks_like(series: dict[datetime, float], every: timedelta) -> Json:
     if found.kind == "none":
         why = "few windows yet, or small beside their noise"
         return {"kind": "unknown", "onset": None, "why": why}
-    onset = None if found.onset is None else (begin + found.onset * every).isoformat()
-    return {"kind": found.kind, "onset": onset, "why": found.why}
+    onset = None if found.onset is None else begin + found.onset * every
+    if onset is not None and not _holds(found, onset, bad, every):
+        why = f"the clearest change is another one, since {onset:%Y-%m-%d}"
+        return {"kind": "unknown", "onset": None, "why": why}
+    at = None if onset is None else onset.isoformat()
+    return {"kind": found.kind, "onset": at, "why": found.why}
+
+
+def _holds(found: Change, onset: datetime, bad: datetime, every: timedelta) -> bool:
+    """Tell whether a window is within a change; a step is not what is bad only long after it."""
+    if found.kind == "temporary" and found.end is not None:
+        return onset <= bad < onset + (found.end - (found.onset or 0)) * every
+    return onset <= bad and not (found.kind == "sudden" and bad - onset > SOON * every)
 
 
 def _series(

@@ -77,7 +77,7 @@ def _describe(turn: Turn, found: Sequence[Incident], judged: Sequence[Judged]) -
         datetime.fromisoformat(one.payload["closed"]) - every if one.closed else last
         for one in found
     ]
-    asked = [(one.payload["signals"], end) for one, end in zip(found, ends, strict=True)]
+    asked = [(one.payload, end) for one, end in zip(found, ends, strict=True)]
     for one, kind in zip(found, changes(turn, asked), strict=True):
         one.payload["change"] = kind
 
