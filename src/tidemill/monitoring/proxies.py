@@ -26,6 +26,7 @@ REFUSALS = (
     "as an ai",
 )
 """What a model writes when it does not answer, in lower case."""
+_SPACE = r"[ \t\r\n\f\x0b]+"
 
 
 @rule
@@ -130,7 +131,7 @@ class Repetition:
         return "repetition"
 
     def measured(self, records: ir.Table, /) -> dict[str, ir.Scalar]:
-        plain = _written(records).lower().re_replace("[ \t\r\n]+", " ").strip()
+        plain = _written(records).lower().re_replace(_SPACE, " ").strip()
         words = plain.nullif("").split(" ")
         # The empty text has no words: null, so that it is left out.
         share = 1.0 - words.unique().length() / words.length().nullif(0)
@@ -179,7 +180,12 @@ class Refusal:
 
     def measured(self, records: ir.Table, /) -> dict[str, ir.Scalar]:
         any_of = "|".join(f"(?:{p})" for p in self.patterns)
-        return mean(records, _written(records).lower().re_search(any_of))
+        text = _written(records).lower()
+        # Which characters are line breaks, and where "$" may stand, is not the same on every
+        # engine: a dot is any character, and the end is before the last line breaks.
+        if "$" in any_of:
+            text = text.re_replace("[\n\r\x85\u2028\u2029]+$", "")
+        return mean(records, text.re_search(f"(?s){any_of}"))
 
     @classmethod
     def examples(cls) -> Iterator[Refusal]:

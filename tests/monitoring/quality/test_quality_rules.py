@@ -168,6 +168,8 @@ def test_a_column_that_is_not_there_or_of_another_type_is_bad_input(records, rul
         (lambda: InSet("x", (NAN,)), "not alike"),
         (lambda: Matches("x", "("), "mend the pattern"),
         (lambda: Matches("x", "a(?!b)"), "not every engine"),
+        (lambda: Matches("x", "[[:alpha:]]+"), "not every engine"),
+        (lambda: Matches("x", "[a-z&&b]"), "not every engine"),
         (RowCount, "no end"),
         (lambda: RowCount(at_least=5, at_most=(9, 9, 9, 4, 9, 9, 9)), "above"),
         (lambda: NullRate("x", at_most=1.5), "at_most"),

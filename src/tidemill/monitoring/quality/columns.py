@@ -98,6 +98,12 @@ def there(values: Any) -> Any:
     return known & ~values.isnan().fill_null(False) if values.type().is_floating() else known
 
 
+def given(values: Any) -> Any:
+    """Return whether each value is not null; NaN is not, though Ibis takes it for null on Spark."""
+    known = values.notnull()
+    return known | values.isnan().fill_null(False) if values.type().is_floating() else known
+
+
 def infinite(values: Any) -> Any:
     """Return whether each number is infinite; never null.
 

@@ -11,7 +11,7 @@ from ibis.expr import types as ir
 from tidemill.core.limits import Between, Text
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
-from tidemill.monitoring.quality.columns import infinite, number, stored, there, value_of
+from tidemill.monitoring.quality.columns import given, infinite, number, stored, there, value_of
 from tidemill.monitoring.quality.judging import judge_share, ones, share
 
 
@@ -103,10 +103,10 @@ class Finite:
 
     def failing(self, records: ir.Table, /) -> ir.BooleanColumn:
         values = number(records, self.column)
-        return infinite(values) | (values.notnull() & ~there(values))
+        return infinite(values) | (given(values) & ~there(values))
 
     def applies(self, records: ir.Table, /) -> ir.BooleanColumn:
-        return number(records, self.column).notnull()
+        return given(number(records, self.column))
 
     def shown(self, records: ir.Table, /) -> tuple[str, ...]:
         return (stored(records, self.column),)

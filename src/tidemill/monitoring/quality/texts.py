@@ -24,7 +24,11 @@ from tidemill.monitoring.quality.columns import (
 )
 from tidemill.monitoring.quality.judging import judge_share, share
 
-_NOT_EVERYWHERE = re.compile(r"\(\?(?:[=!>]|<[=!]|P=|P<)|\\[1-9Zz]")
+_NOT_EVERYWHERE = re.compile(
+    r"\(\?(?:[=!>]|<[=!]|P=|P<)|\\[1-9Zz]|(?<!\\)\[\^?\]?(?:\\.|[^\]\\[&]|&(?!&))*(?:\[|&&)"
+)
+_MARK = "\x01"
+_BREAKS = "\n\r\x85\u2028\u2029"
 _NUMBER = r"[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?"
 _DAY = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _CLOCK = "([ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
@@ -48,7 +52,8 @@ class Matches:
         The bare name of a feature of texts, or ``"output_text"``, ``"record_id"`` and so on.
     pattern
         A regular expression that every engine reads: without looking ahead or behind, without
-        going back to a group, without named groups.
+        going back to a group, without named groups or brackets within brackets. A dot stands
+        for any character, a line break too.
     at_most
         The share that may, from 0 to 1.
     alerting
@@ -69,15 +74,15 @@ class Matches:
     alerting: bool = True
 
     def __post_init__(self) -> None:
-        try:
-            re.compile(self.pattern)
-        except re.error as error:
-            raise BadValue(f"pattern {self.pattern!r}: {error}.", fix="mend the pattern.") from None
         if (found := _NOT_EVERYWHERE.search(self.pattern)) is not None:
             raise BadValue(
                 f"pattern {self.pattern!r} uses {found[0]!r}, which not every engine reads.",
                 fix="write it without, or use Holds with a function of the records.",
             )
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise BadValue(f"pattern {self.pattern!r}: {error}.", fix="mend the pattern.") from None
 
     @property
     def metric(self) -> str:
@@ -85,7 +90,7 @@ class Matches:
 
     def failing(self, records: ir.Table, /) -> ir.BooleanColumn:
         values = text(records, self.column)
-        return values.notnull() & ~and_not_null(values.re_search(f"^(?:{self.pattern})$"))
+        return values.notnull() & ~and_not_null(wholly(values, self.pattern))
 
     def applies(self, records: ir.Table, /) -> ir.BooleanColumn:
         return text(records, self.column).notnull()
@@ -165,12 +170,23 @@ class TypeIs:
         yield cls("text", "moment", at_most=0.01)
 
 
+def wholly(values: Any, pattern: str) -> Any:
+    """Return whether each text matches a pattern from its first character to its last.
+
+    Java, and so Spark, lets ``$`` stand before a line break at the end, and ``.`` for fewer
+    characters than others do. So a text that ends with a line break is asked with a mark after it.
+    """
+    plain = values.re_search(f"(?s)^(?:{pattern})$")
+    marked = (values + _MARK).re_search(f"(?s)^(?:{pattern}){_MARK}$")
+    return ibis.ifelse(values.re_search(f"[{_BREAKS}]$"), marked, plain)
+
+
 def _is(values: Any, kind: str) -> Any:
     """Return whether each value is of a kind, as every engine would say it."""
     of = values.type()
     if of.is_string():
         # A cast reads other texts on each engine; a pattern reads the same.
-        return values.notnull() if kind == "text" else values.re_search(LOOKS[kind])
+        return values.notnull() if kind == "text" else wholly(values, LOOKS[kind])
     numeric = is_numeric(values)
     if kind == "whole" and numeric and not of.is_integer():
         return values % 1 == 0
