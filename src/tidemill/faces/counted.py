@@ -85,7 +85,8 @@ class Counted:
 
 def counted(reference: Any, current: Any, asked: Asked) -> tuple[Counted, Counted]:
     """Count two tables on the same grids."""
-    sides = [_opened(data, asked) for data in (reference, current)]
+    sides = [_opened(reference, asked)]
+    sides.append(_opened(current, asked, beside=sides[0].rows))
     try:
         for side in sides:
             if asked.time and _is_profile(side.rows):
@@ -149,7 +150,7 @@ class _Opened:
             self.rows.close()
 
 
-def _opened(data: Any, asked: Asked) -> _Opened:
+def _opened(data: Any, asked: Asked, *, beside: Any = None) -> _Opened:
     from tidemill.measures.profile import Profile
 
     if isinstance(data, Profile):
@@ -159,14 +160,14 @@ def _opened(data: Any, asked: Asked) -> _Opened:
         name = path.rstrip("/").rsplit("/", 1)[-1] or path
         if path.endswith(PROFILE):
             return _Opened(name, _read_profile(path))
-        return _Opened(name, _with_rows(_of_path(path, asked.table), path))
+        return _Opened(name, _with_rows(_of_path(path, asked.table, beside), path))
     from tidemill.adapters.engines.arrow_profile import ArrowProfiler
     from tidemill.project import arrow
 
     return _Opened("the rows", _with_rows(ArrowProfiler(arrow(data)), "the table"))
 
 
-def _of_path(path: str, table: str | None) -> Rows:
+def _of_path(path: str, table: str | None, beside: Any) -> Rows:
     """Open a table: Parquet is counted where it is, all else is read first."""
     from tidemill.adapters.sources.parquet import parquet_files
 
@@ -174,7 +175,8 @@ def _of_path(path: str, table: str | None) -> Rows:
     if files is not None:
         from tidemill.adapters.engines.duckdb_profile import DuckDBProfiler
 
-        return DuckDBProfiler(files.paths, hive=files.hive)
+        other = beside if isinstance(beside, DuckDBProfiler) else None
+        return DuckDBProfiler(files.paths, hive=files.hive, beside=other)
     from tidemill.adapters.engines.arrow_profile import ArrowProfiler
     from tidemill.adapters.sources.addresses import read
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -157,15 +158,15 @@ class Lumps:
 
     Parameters
     ----------
-    place
-        The place of each value in ``old`` and ``new``.
+    values
+        The value at each place of ``old`` and ``new``, the reference's first.
     old, new
         The lump of each value among reference rows, and among current ones.
     size
         How many lumps there are; the last two are the known rest and the fresh.
     """
 
-    place: dict[str, int]
+    values: tuple[str, ...]
     old: NDArray[np.int64]
     new: NDArray[np.int64]
     size: int
@@ -173,7 +174,7 @@ class Lumps:
     @classmethod
     def of(cls, reference: Categories, current: Categories, *, top: int = TOP) -> Lumps:
         """Make the lumps of :func:`lumped`."""
-        place, both = _side_by_side(reference, current)
+        values, both = _side_by_side(reference, current)
         # By rows of both together: chosen so, a value stands out by chance on neither side.
         order = np.argsort(-both.sum(axis=1), kind="stable")
         kept = min(top, order.size)
@@ -184,13 +185,21 @@ class Lumps:
             rest = order[kept:]
             old[rest[both[rest, 0] == 1]] = kept + 1
             new[rest[both[rest, 0] == 0]] = kept + 1
-        return cls(place, old, new, kept + 2)
+        return cls(values, old, new, kept + 2)
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {value: k for k, value in enumerate(self.values)}
 
     def count(self, counted: Categories, *, new: bool = False) -> NDArray[np.int64]:
         """Count the rows in each lump, of the reference or of the current rows."""
-        # A value of a day that was not kept among all days is of the known rest.
-        lumps = np.append(self.new if new else self.old, self.size - 2)
-        lump = lumps[[self.place.get(v, -1) for v in counted.values]]
+        lumps = self.new if new else self.old
+        if counted.values == self.values[: len(counted.values)]:
+            lump = lumps[: len(counted.values)]
+        else:
+            # A value of a day that was not kept among all days is of the known rest.
+            at = [self._place.get(v, -1) for v in counted.values]
+            lump = np.append(lumps, self.size - 2)[np.array(at, np.int64)]
         found = np.bincount(lump, weights=counted.counts, minlength=self.size).astype(np.int64)
         found[-2] += counted.others
         return found
@@ -247,14 +256,16 @@ def _winsorised_sd(at: NDArray[np.float64], counts: NDArray[np.int64]) -> float:
 
 def _side_by_side(
     reference: Categories, current: Categories
-) -> tuple[dict[str, int], NDArray[np.int64]]:
-    """Return the place of each value, the reference's first, and its counts in both, (m, 2)."""
-    place = {value: i for i, value in enumerate(reference.values)}
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return every value, the reference's first, and its counts in both, (m, 2)."""
+    if reference.values == current.values:  # as in most columns: no need to look each one up
+        return reference.values, np.column_stack([reference.counts, current.counts])
+    place = {value: k for k, value in enumerate(reference.values)}
     at = [place.setdefault(value, len(place)) for value in current.values]
     both = np.zeros((len(place), 2), np.int64)
     both[: reference.counts.size, 0] = reference.counts
     both[at, 1] = current.counts
-    return place, both
+    return tuple(place), both
 
 
 def _counted(reference: NDArray[Any], current: NDArray[Any]) -> tuple[Counted, Counted]:
