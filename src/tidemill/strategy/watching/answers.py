@@ -137,7 +137,8 @@ def answers(turn: Turn, starts: Sequence[datetime]) -> dict[datetime, Answers]:
     rows = rows.mutate(window=windows.number(rows), weight=1.0 / kept)
     rows = rows.filter(ibis._.window.isin(numbers))
     place = ibis.row_number().over(group_by="window", order_by=["u_split", "record_id"])
-    table = _ordered(turn, rows.mutate(place=place).filter(ibis._.place < LARGEST))
+    rows = rows.mutate(place=place).filter(ibis._.place < LARGEST)
+    table = turn.view.arrow(rows.order_by("predicted_at", "record_id"))
     at = table["window"].to_numpy()
     return {
         s: Answers(table.filter(pa.array(at == k))) for s, k in zip(starts, numbers, strict=True)
@@ -156,7 +157,7 @@ def answers_with_labels(turn: Turn, before: datetime) -> Answers:
     else:
         rows = turn.strategy.labels(turn.view.reservoir(**span), turn.now)
     rows = _said(turn, rows, "label", "label_text", "weight")
-    return Answers(_ordered(turn, rows.order_by("u_split", "record_id").limit(LARGEST)))
+    return Answers(turn.view.arrow(rows.order_by("u_split", "record_id").limit(LARGEST)))
 
 
 def _said(turn: Turn, rows: ir.Table, *more: str) -> ir.Table:
@@ -168,7 +169,3 @@ def _said(turn: Turn, rows: ir.Table, *more: str) -> ir.Table:
     kept = ("record_id", "predicted_at", "model", "output", "output_text", "score", "p_log")
     rows = rows.mutate(**cohorts).select(*kept, *more, "u_split", *cohorts, *names)
     return rows.filter(rows.output.notnull() | rows.output_text.notnull() | rows.score.notnull())
-
-
-def _ordered(turn: Turn, rows: ir.Table) -> pa.Table:
-    return turn.view.arrow(rows.order_by("predicted_at", "record_id"))
