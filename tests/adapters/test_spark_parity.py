@@ -33,11 +33,13 @@ pytest.importorskip("pyspark", reason="pyspark is not installed")
 if shutil.which("java") is None:
     pytest.skip("Spark needs Java, and there is none", allow_module_level=True)
 
-# PySpark leaves the sockets over which rows came to the garbage collector.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed <socket:ResourceWarning",
-    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning",
-)
+pytestmark = [
+    # PySpark leaves the sockets over which rows came to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 
 NAN, INF = math.nan, math.inf
 FIRST = datetime(2024, 2, 28, tzinfo=UTC)  # over a leap day
@@ -239,7 +241,7 @@ def same(one, other) -> bool:
     return type(one) is type(other) and one == other
 
 
-def test_every_row_gets_the_same_answer(engines, stored):
+def every_row_gets_the_same_answer(engines, stored) -> None:
     row_rules = {f"q{k}": r for k, r in enumerate(QUALITY) if isinstance(r, q.RowRule)}
     assert len(row_rules) > 40
 
@@ -268,7 +270,7 @@ def test_every_row_gets_the_same_answer(engines, stored):
     assert {n for n in names if found[n].null_count} == set()
 
 
-def test_every_window_gets_the_same_numbers(engines, stored):
+def every_window_gets_the_same_numbers(engines, stored) -> None:
     asked = [*QUALITY, *SIGNALS]
 
     def ask(engine):
@@ -288,7 +290,7 @@ def test_every_window_gets_the_same_numbers(engines, stored):
     assert found["n_0"].null_count == 0
 
 
-def test_without_rows_nothing_is_measured(engines, stored):
+def without_rows_nothing_is_measured(engines, stored) -> None:
     asked = [*QUALITY, *(s for s in SIGNALS if type(s).__module__ != outcomes.__name__)]
 
     def ask(engine):
@@ -302,21 +304,7 @@ def test_without_rows_nothing_is_measured(engines, stored):
     assert set(counted.values()) == {0}
 
 
-@pytest.mark.parametrize(
-    "promise",
-    [
-        stores.a_new_store_is_empty,
-        stores.values_come_back_as_they_were,
-        stores.a_table_grows_new_features,
-        stores.compaction_changes_no_row,
-    ],
-    ids=lambda f: f.__name__,
-)
-def test_events_are_read_as_they_were_written(promise, engines, tmp_path):
-    promise(stores.Bench(make=DeltaEvents, folder=tmp_path, engine=engines[1]))
-
-
-def test_the_door_shows_the_same_rows(engines, stored):
+def the_door_shows_the_same_rows(engines, stored) -> None:
     now = FIRST + 30 * DAY
     rows = engines[0].arrow(engines[0].table(stored["records"]))
     known = rows.filter(pc.greater(rows["p_log"], 0))  # no chance to be kept: no weight
@@ -331,6 +319,32 @@ def test_the_door_shows_the_same_rows(engines, stored):
     arrivals = [AsOf(events, engine, now).arrivals(FIRST) for engine in engines]
     assert arrivals[0] == arrivals[1]
     assert len(arrivals[0]) > 5
+
+
+QUESTIONS = (
+    every_row_gets_the_same_answer,
+    every_window_gets_the_same_numbers,
+    without_rows_nothing_is_measured,
+    the_door_shows_the_same_rows,
+)
+READING = (
+    stores.a_new_store_is_empty,
+    stores.values_come_back_as_they_were,
+    stores.a_table_grows_new_features,
+    stores.compaction_changes_no_row,
+)
+
+
+def test_spark_says_what_duckdb_says(engines, stored, tmp_path, subtests):
+    # One test, so that tests spread over processes start one session.
+    for question in QUESTIONS:
+        with subtests.test(question.__name__):
+            question(engines, stored)
+    for promise in READING:
+        with subtests.test(promise.__name__):
+            folder = tmp_path / promise.__name__
+            folder.mkdir()
+            promise(stores.Bench(make=DeltaEvents, folder=folder, engine=engines[1]))
 
 
 def test_without_pyspark_it_says_what_to_install(monkeypatch):
