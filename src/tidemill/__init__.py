@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tidemill.core.costs import Costs
+    from tidemill.faces.comparing import drift
     from tidemill.faces.notebook import Backtest, backtest
     from tidemill.loop.curation import Automatic, Outcome, Uniform
     from tidemill.loop.datasets import (
@@ -57,7 +58,18 @@ if TYPE_CHECKING:
         Staleness,
         Unless,
     )
-    from tidemill.measures import AUC, MAE, MSE, Accuracy, Brier, Cohort, LogLoss, Projection
+    from tidemill.measures import (
+        AUC,
+        MAE,
+        MSE,
+        Accuracy,
+        Brier,
+        Cohort,
+        EdgeProfile,
+        LogLoss,
+        Projection,
+    )
+    from tidemill.monitoring.drift import Floors
     from tidemill.monitoring.outcomes import Coverage, FeedbackMean, FeedbackRate, Lag
     from tidemill.monitoring.proxies import (
         EdgeCase,
@@ -187,6 +199,9 @@ _HOMES = {
     "Usual": "tidemill.monitoring.verdicts",
     "Alarmed": "tidemill.loop.triggers",
     "Unless": "tidemill.loop.triggers",
+    "drift": "tidemill.faces.comparing",
+    "Floors": "tidemill.monitoring.drift",
+    "EdgeProfile": "tidemill.measures",
     "Mill": "tidemill.project",
     "open": "tidemill.project",
     "Strategy": "tidemill.strategy.strategy",
@@ -225,6 +240,7 @@ __all__ = [
     "DroppedBy",
     "Duplicates",
     "EdgeCase",
+    "EdgeProfile",
     "ErrorShare",
     "Estimator",
     "Every",
@@ -233,6 +249,7 @@ __all__ = [
     "FeedbackMean",
     "FeedbackRate",
     "Finite",
+    "Floors",
     "Freshness",
     "Function",
     "Holds",
@@ -291,6 +308,7 @@ __all__ = [
     "Vanished",
     "Watch",
     "backtest",
+    "drift",
     "open",
 ]
 

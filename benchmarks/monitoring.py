@@ -1,0 +1,92 @@
+"""What a look costs after a week, five weeks and a year of history, with the same new data.
+
+``python benchmarks/monitoring.py [days]`` lives a project day by day, 2,000 records a day of 8
+numbers and 4 categories, one turn a day, and times the look of the last day: CPU of this process,
+the median of five days. A reference is full after 28 windows, so five weeks is the fair base; the
+week is printed too. Then a question over the whole history, from signals and from profiles.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from tidemill.core.clock import ReplayedClock, instant
+from tidemill.loop.log.columns import Columns, FactColumns
+from tidemill.project import Mill, create_project, open_project
+
+START = instant("2023-01-01")
+ROWS, NUMBERS, TEXTS = 2000, 8, 4
+MEASURED = 5
+STRATEGY = """
+from tidemill import *
+from tidemill.loop.training.function import always_the_mean
+strategy = Strategy(
+    training=always_the_mean, curation=Uniform(500, per="1d"), labels=Outcome(final_after="12h"),
+    metrics=[Accuracy()],
+    monitoring=Monitoring(reference="sliding", signals=[NullRate("n0", at_most=0.1), RowCount(at_least=9)]),
+)
+"""
+
+
+def serve(mill: Mill, clock: ReplayedClock, day: int) -> None:
+    """A day goes by: its records and their labels are taken in."""
+    rng = np.random.default_rng(day)
+    start = START + timedelta(days=day)
+    at = [start + timedelta(seconds=43 * k) for k in range(ROWS)]
+    columns = {f"n{k}": rng.normal(size=ROWS) for k in range(NUMBERS)}
+    columns |= {f"c{k}": rng.choice(list("abcdefgh"), ROWS) for k in range(TEXTS)}
+    ids = [f"{day}-{k}" for k in range(ROWS)]
+    said = (columns["n0"] > 0).astype(float)
+    table = pa.table({"record_id": ids, "at": at, "output": said, **columns})
+    clock.move_to(start + timedelta(days=1, hours=13))
+    mill.import_records(
+        table, Columns(time="at", available_at="at", output="output"), source="bench"
+    )
+    label = (columns["n0"] + rng.normal(size=ROWS) > 0).astype(float)
+    mill.import_labels(pa.table({"record_id": ids, "label": label}), FactColumns(), source="bench")
+
+
+def main(days: int) -> None:
+    """Live the days, and print what looks cost on the way."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = create_project(Path(folder) / "mill", strategy=STRATEGY, salt="bench")
+        clock = ReplayedClock(START)
+        costs: list[float] = []
+        with open_project(path, clock=clock) as mill:
+            for day in range(days):
+                serve(mill, clock, day)
+                began = time.process_time()
+                mill.run()
+                costs.append(time.process_time() - began)
+                if day % 28 == 27:  # noqa: PLR2004 - as an operator would, once a month
+                    for table in ("records", "labels", "chosen", "profiles", "signals"):
+                        mill.world.events.compact(table)
+            for name, end in (("a week", 7), ("five weeks", 35), ("all", days)):
+                if end <= days:
+                    found = statistics.median(costs[end - MEASURED : end])
+                    print(f"a look after {name:<11} ({end:>3} days): {found:.3f} CPU s")
+            began = time.perf_counter()
+            points = mill.signals("accuracy").num_rows
+            print(f"the series of a metric, {points} windows: {time.perf_counter() - began:.3f} s")
+            began = time.perf_counter()
+            cells = mill.world.events.snapshot("profiles")
+            profiles = mill.world.engine.table(cells)
+            size = profiles.profile.length().sum().name("bytes")  # type: ignore[attr-defined]
+            total = profiles.aggregate(size, cells=profiles.cells.sum(), n=profiles.count())
+            found = mill.world.engine.arrow(total).to_pylist()[0]
+            print(
+                f"profiles: {found['n']} parts, {found['cells'] / days:,.0f} cells and "
+                f"{found['bytes'] / days:,.0f} bytes a day; read in {time.perf_counter() - began:.3f} s"
+            )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 365)
