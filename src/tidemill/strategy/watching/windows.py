@@ -60,7 +60,7 @@ class Windows:
     def number(self, rows: ir.Table) -> ir.IntegerColumn:
         """Return the number of each row's window."""
         at: Any = rows.predicted_at
-        return (at.epoch_seconds() // int(self.every.total_seconds())).cast("int64")
+        return (at.truncate("s").epoch_seconds() // int(self.every.total_seconds())).cast("int64")
 
     def before(self, start: datetime, n: int) -> list[datetime]:
         """Return the n windows before one, the oldest first."""
