@@ -8,11 +8,15 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from tidemill.core.ports import Json
+from tidemill.faces.cli.budgets import budget
 from tidemill.faces.cli.exits import Exit
 from tidemill.faces.cli.options import USUAL, Options
 from tidemill.faces.cli.printing import answer, at, count, facts, table
+from tidemill.faces.cli.unusual import unusual
 
-app = App(name="alerts", help="What is bad: list, show, close, silence.")
+app = App(name="alerts", help="What is bad: list, show, close, silence, budget, unusual.")
+app.command(budget)
+app.command(unusual)
 
 
 @app.command(name="list")

@@ -34,8 +34,9 @@ _GROUPS = (
     ("releases", "releases:app", "Candidates: list, report, approve, reject, rollback."),
     ("metrics", "signals:metrics", "Signals over time: what is measured, and one of them drawn."),
     ("rows", "asking:rows", "The records behind a number or an incident."),
-    ("alerts", "alerts:app", "What is bad: list, show, close, silence."),
-    ("strategy", "rules:app", "The rules of every stage: show, log, diff, check, tune."),
+    ("alerts", "alerts:app", "What is bad: list, show, close, silence, budget, unusual."),
+    ("cohorts", "cohorts:app", "Groups of records: find those that do worse, add one."),
+    ("strategy", "rules:app", "The rules of every stage: show, log, diff, check, tune, suggest."),
 )
 _VALUED = ("--project",)
 _FLAGS = ("--json", "--debug")

@@ -54,11 +54,13 @@ def check(
 
 def _check_project(options: Options) -> Exit:
     from tidemill.strategy.check import digest, problems
+    from tidemill.strategy.watching.costing import costs
 
     with options.open() as mill:
-        found, strategy = problems(mill.world), None
+        found, strategy, monitoring = problems(mill.world), None, None
         try:
             strategy = mill.strategy.hash
+            monitoring = costs(mill.world, mill.strategy)
         except TidemillError as error:
             found.append(str(error))
         try:
@@ -70,18 +72,43 @@ def _check_project(options: Options) -> Exit:
         "problems": found,
         "digest": decided,
         "strategy": strategy,
+        "monitoring": monitoring,
     }
 
     def show(out: Console) -> None:
         if not found:
             out.print(f"All is well. Digest of all that was decided: {decided}")
-            return
-        out.print(f"{count(len(found), 'problem')}:", style="bold")
+        else:
+            out.print(f"{count(len(found), 'problem')}:", style="bold")
         for line in found:
             out.print(f"  {line}", soft_wrap=True)
+        if monitoring is not None:
+            show_costs(out, monitoring)
 
     answer(document, options, show)
     return Exit.PROBLEMS if found else Exit.DONE
+
+
+def show_costs(out: Console, found: Json) -> None:
+    """Print what monitoring keeps of a base window, and what is not measured."""
+    profiles, signals = found["profiles"], found["signals"]
+    by_cohort = ", ".join(
+        f"{one['cohort'] or 'everybody'} {one['rows']:.0f}" for one in signals["by_cohort"]
+    )
+    every = found["window"]
+    rows: list[tuple[str, object]] = [
+        (
+            f"profiles in {every}",
+            f"{profiles['cells']:,.0f} cells, {profiles['bytes']:,.0f} bytes",
+        ),
+        (
+            f"signals in {every}",
+            f"{signals['rows']:,.0f} rows: {by_cohort}" if by_cohort else "0 rows",
+        ),
+    ]
+    rows += [("not measured", f"{one['kind']}: {one['worth']}") for one in found["missing"]]
+    out.print("\nMonitoring keeps, on average over the last windows:")
+    out.print(facts(rows))
 
 
 def _check_table(path: str, columns: TableOptions, step: str | None, options: Options) -> Exit:

@@ -15,13 +15,15 @@ from tidemill.faces.cli.options import USUAL, Options
 from tidemill.faces.cli.printing import answer, at, count, facts, table
 from tidemill.faces.cli.sides import aged, change_json, find_side, show_diff
 from tidemill.faces.cli.standing import interval
+from tidemill.faces.cli.suggesting import suggest
 from tidemill.faces.cli.tuning import tune
 
 if TYPE_CHECKING:
     from tidemill.project import Mill
 
-app = App(name="strategy", help="The rules of every stage: show, log, diff, check, tune.")
+app = App(name="strategy", help="The rules of every stage: show, log, diff, check, tune, suggest.")
 app.command(tune)
+app.command(suggest)
 
 _REST = ("signing", "deadline", "online", "window", "metrics", "cohorts", "projections", "costs")
 

@@ -26,6 +26,7 @@ def metrics(
     cohort: str | None = None,
     by: str = "",
     last: str = "90d",
+    against: str = "",
     format_: Annotated[str, Parameter(name="--format")] = "text",
     options: Options = USUAL,
 ) -> Exit:
@@ -43,6 +44,9 @@ def metrics(
         One series for each ``cohort``, ``model`` or ``column``.
     last
         How far back.
+    against
+        Say instead whether a better metric is felt in this signal of outcomes, such as
+        feedback_rate_click; ``all`` for each of them, and without a name for each metric.
     format_
         ``text``, or ``prometheus`` or ``opentelemetry`` for the latest points of all signals.
     """
@@ -52,6 +56,10 @@ def metrics(
 
     if by not in ("", "cohort", "model", "column"):
         raise BadValue(f"--by {by}: it is none of cohort, model, column.", fix="give one of them.")
+    if against:
+        from tidemill.faces.cli.outcomes_view import against as felt
+
+        return felt(name, against, options)
     if format_ != "text":
         return _export(format_, options)
     with options.open() as mill:

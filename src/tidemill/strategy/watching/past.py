@@ -28,7 +28,7 @@ class Past:
     view
         The one door to its data.
     until
-        The end of the last base window with a record that is over.
+        The end of the last base window with a record that was over when monitoring last looked.
     every
         The length of a base window.
     """
@@ -54,8 +54,10 @@ class Past:
             newest = view.arrow(rows.aggregate(at=rows.predicted_at.max()))["at"][0].as_py()
         if newest is None:
             raise NotFound("the project has no record yet.", fix="see 'tidemill records import'.")
-        start = Windows(every=every).start(newest)
-        until = start + every if start + every <= now else start
+        watched = world.state.fact("watched")
+        seen = now if watched is None else min(now, datetime.fromisoformat(watched["at"]))
+        windows = Windows(every=every)
+        until = min(windows.start(newest) + every, windows.start(seen))
         return cls(view=view, until=until, every=every)
 
     def since(self, last: str) -> datetime:

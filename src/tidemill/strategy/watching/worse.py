@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import ibis
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -15,15 +16,19 @@ import pyarrow.compute as pc
 from tidemill.core.as_of import ANSWERED
 from tidemill.core.errors import BadInput, TidemillError, unknown
 from tidemill.core.ports import Json, World
-from tidemill.core.records import bare, features_of
+from tidemill.core.records import FEATURE, bare, features_of
 from tidemill.core.work import reason
-from tidemill.measures import Metric
-from tidemill.monitoring.slices import Part, Tested, confirmed, explained
+from tidemill.measures import MAE, MSE, Accuracy, Brier, LogLoss, Metric
+from tidemill.measures.condition import All
+from tidemill.monitoring.slices import confirmed, explained
 from tidemill.strategy.realised import yardsticks
 from tidemill.strategy.signalling import judged_answers
 from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.watching.past import Past, drawn
 from tidemill.strategy.watching.windows import Windows
+
+if TYPE_CHECKING:
+    from tidemill.monitoring.slices import Part, Tested
 
 MOST_ROWS = 200_000
 LEAST_WINDOWS = 10
@@ -62,7 +67,9 @@ class Judged:
         return len(np.unique(self.window))
 
 
-def judged(past: Past, strategy: Strategy, metric: Metric, span: tuple[datetime, datetime]) -> Judged:
+def judged(
+    past: Past, strategy: Strategy, metric: Metric, span: tuple[datetime, datetime]
+) -> Judged:
     """Read the records of a time that have an answer and a final label.
 
     Raises
@@ -72,9 +79,9 @@ def judged(past: Past, strategy: Strategy, metric: Metric, span: tuple[datetime,
     """
     since, until = span
     rows = strategy.labels(past.view.reservoir(since=since, until=until), past.view.now)
-    asked = _answer_of(metric)
-    kept = rows.filter([rows[a].notnull() for a in asked][0] if len(asked) == 1 else rows.output.notnull() | rows.output_text.notnull())
-    names = features_of(list(rows.columns))
+    answers: Any = [rows.score] if metric.needs == "score" else [rows.output, rows.output_text]
+    kept = rows.filter(ibis.or_(*(one.notnull() for one in answers)))
+    names = _asked(strategy, features_of(list(rows.columns)))
     number = Windows(every=past.every).number(kept)
     shown = drawn(kept.mutate(window=number), MOST_ROWS)
     shown = shown.select(*ANSWERED, "label", "label_text", "weight", "window", *names)
@@ -94,21 +101,15 @@ def judged(past: Past, strategy: Strategy, metric: Metric, span: tuple[datetime,
     )
 
 
-def _answer_of(metric: Metric) -> tuple[str, ...]:
-    return ("score",) if metric.needs == "score" else ("output", "output_text")
+def _asked(strategy: Strategy, features: list[str]) -> list[str]:
+    """Leave out features that monitoring ignores, such as a month, which changes by its nature."""
+    ignored = () if strategy.monitoring is None else strategy.monitoring.ignore
+    return [name for name in features if name.removeprefix(FEATURE) not in ignored]
 
 
 def _loss(metric: Metric, table: pa.Table) -> tuple[Floats, float]:
-    """Return what each row adds to a metric, turned so that more is worse, and the metric.
-
-    For a mean this is the row's own value; for an AUC what it does to it when it counts more.
-    """
+    """Return the value of each row, turned so that more is worse, and the metric."""
     influence: Any = getattr(metric, "influence", None)
-    if influence is None:
-        raise BadInput(
-            f"{metric.name} does not say what each row adds to it.",
-            fix="give it a method influence(label, answer, weight), or choose another --metric.",
-        )
     try:
         label, answer, weight = judged_answers(metric, table)
         value = float(metric(label, answer, weight))
@@ -126,24 +127,58 @@ def _loss(metric: Metric, table: pa.Table) -> tuple[Floats, float]:
     return (-rows if metric.higher_is_better else rows), value
 
 
-def metric_of(strategy: Strategy, name: str) -> Metric:
-    """Return a metric of the strategy by its name; the first one where none is given.
+def metric_of(strategy: Strategy, name: str = "") -> Metric:
+    """Return a metric that has a value for each record, by its name.
+
+    Parameters
+    ----------
+    name
+        One of the strategy, or ``accuracy``, ``log_loss``, ``brier``, ``mae``, ``mse``; empty
+        for the first of the strategy that has, else for log loss where the strategy looks at
+        scores, and accuracy where it does not.
 
     Raises
     ------
     NotFound
-        If it has none of this name.
+        If there is none of this name.
     BadInput
-        If it has none at all.
+        If it has no value for each record, as an AUC, which is of pairs.
     """
-    known = {m.name: m for m in yardsticks(strategy)}
-    if not known:
-        raise BadInput(
-            "the strategy has no metric.", fix="give it metrics=[Accuracy()] in strategy.py."
-        )
+    own = yardsticks(strategy)
+    usual: list[Metric] = [LogLoss(), Accuracy(), Brier(), MAE(), MSE()]
+    known = {m.name: m for m in (*usual, *own)}
     if name and name not in known:
         raise unknown("metric", name, known)
-    return known[name or next(iter(known))]
+    if name and not of_rows(known[name]):
+        raise BadInput(
+            f"{name} has no value for each record, so no group has a part in it.",
+            fix="choose another, such as --metric log_loss or --metric accuracy.",
+        )
+    if name:
+        return known[name]
+    scores = any(m.needs == "score" for m in own)
+    return next((m for m in own if of_rows(m)), usual[0] if scores else usual[1])
+
+
+def of_rows(metric: Metric) -> bool:
+    """Tell whether a metric is the mean of one value a record.
+
+    Examples
+    --------
+    >>> from tidemill import AUC
+    >>> of_rows(AUC()), of_rows(LogLoss())
+    (False, True)
+    """
+    influence: Any = getattr(metric, "influence", None)
+    label, answer, ones = np.array([1.0, 0, 1, 0]), np.array([0.8, 0.3, 0.4, 0.6]), np.ones(4)
+    if influence is None:
+        return False
+    try:
+        values = metric(label, answer, ones) + influence(label, answer, ones) * ones.sum()
+        alone = [metric(label[k : k + 1], answer[k : k + 1], ones[:1]) for k in range(4)]
+        return bool(np.allclose(values, alone))
+    except Exception:  # noqa: BLE001 - one of texts only; whoever states an influence is believed
+        return True
 
 
 def worse(world: World, strategy: Strategy, *, metric: str = "", last: str = "30d") -> Json:
@@ -155,8 +190,8 @@ def worse(world: World, strategy: Strategy, *, metric: str = "", last: str = "30
     document = _document("drop", by, rows, since, past.until)
     if rows.windows < LEAST_WINDOWS:
         document["why"] = (
-            f"{rows.windows} base windows have final labels, and {LEAST_WINDOWS} are needed to "
-            "find slices in some and confirm them in others"
+            f"base windows with final labels: {rows.windows}, and {LEAST_WINDOWS} are needed to "
+            "find groups in some and confirm them in others"
         )
     document["slices"] = [_tested(one, k, by) for k, one in enumerate(found, 1)]
     return document
@@ -191,7 +226,7 @@ def _tested(one: Tested, number: int, by: Metric) -> Json:
         "at_least": _number(one.low),
         "p": _number(one.adjusted),
         "confirmed": one.confirmed,
-        "source": one.found.where.source(),
+        **written(one.found.where),
     }
 
 
@@ -209,7 +244,7 @@ def changed(
     few = min(now.windows, before.windows)
     if few < LEAST_WINDOWS:
         document["why"] = (
-            f"{few} base windows on one side have final labels, {LEAST_WINDOWS} are needed"
+            f"base windows with final labels on one side: {few}, and {LEAST_WINDOWS} are needed"
         )
     found = explained(
         _same(before.features, now.features), before.loss, _same(now.features, before.features),
@@ -246,8 +281,14 @@ def _part(one: Part, number: int, by: Metric) -> Json:
         "adds_by_share": _number(one.mix),
         "p": _number(one.adjusted if not math.isnan(one.p) else math.nan),
         "confirmed": bool(one.adjusted <= 0.05),  # noqa: PLR2004 - as for slices
-        "source": one.where.source(),
+        **written(one.where),
     }
+
+
+def written(where: All) -> Json:
+    """Write a slice as a condition, and as a line of a strategy file."""
+    condition = " & ".join(one.source(prefix=where.prefix) for one in where.conditions)
+    return {"condition": condition, "source": where.source()}
 
 
 def _number(value: float) -> float | None:
@@ -256,7 +297,7 @@ def _number(value: float) -> float | None:
 
 def remember(world: World, document: Json) -> None:
     """Keep what was found, so that one of it can be made a cohort by its number."""
-    kept = [{k: one[k] for k in ("n", "where", "source")} for one in document["slices"]]
+    kept = [{k: one[k] for k in ("n", "where", "condition")} for one in document["slices"]]
     with world.state.lease("cohorts") as lease:
         world.state.set_fact(lease, FOUND, {"metric": document["metric"], "slices": kept})
 
