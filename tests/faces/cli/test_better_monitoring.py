@@ -57,7 +57,7 @@ def watched(tidemill, tmp_path_factory):
         for k in range(ROWS):
             at = START + timedelta(days=day, seconds=86_400 * (k + 0.5) / ROWS)
             port = "ABCD"[k % 4]
-            x = rng.normal() + (4 if day == 40 and port == "C" else 0)
+            x = rng.normal() + (4 if day == 40 else 0)
             wrong = rng.random() < (0.55 if port == "B" else bad)
             name, came = f"{day}-{k}", (at + timedelta(hours=1)).isoformat()
             records.append(f"{name},{at.isoformat()},{x:.4f},{port},1")

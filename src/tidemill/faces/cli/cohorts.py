@@ -101,45 +101,40 @@ def _show(out: Console, found: Json, options: Options) -> None:
 
 
 def _drops(slices: list[Json]) -> object:
-    heads = ("n", "for whom", "records", "share", "there", "elsewhere", "worse by", "confirmed")
+    heads = ("n", "for whom", "records", "there, elsewhere", "worse by", "confirmed")
     rows = [
         (
             one["n"],
             one["where"],
-            one["rows"],
-            _share(one["support"]),
-            _number(one["value"]),
-            _number(one["elsewhere"]),
-            _number(one["worse_by"])
-            + ("" if one["at_least"] is None else f" (at least {_number(one['at_least'])})"),
+            f"{one['rows']:,} ({_share(one['support'])})",
+            f"{_number(one['value'])}, {_number(one['elsewhere'])}",
+            _number(one["worse_by"]),
             _sure(one),
         )
         for one in slices
     ]
-    return table(heads, rows, right=("n", "records", "share", "there", "elsewhere"))
+    return table(heads, rows, right=("n", "records", "worse by"))
 
 
 def _changes(slices: list[Json]) -> object:
-    heads = ("n", "for whom", "share before", "now", "value before", "now", "adds", "confirmed")
+    heads = ("n", "for whom", "share", "value", "adds by rate, share", "confirmed")
     rows = [
         (
             one["n"],
             one["where"],
-            _share(one["support_before"]),
-            _share(one["support"]),
-            _number(one["value_before"]),
-            _number(one["value"]),
-            f"{_number(one['adds_by_rate'])} by rate, {_number(one['adds_by_share'])} by share",
+            f"{_share(one['support_before'])} → {_share(one['support'])}",
+            f"{_number(one['value_before'])} → {_number(one['value'])}",
+            f"{_number(one['adds_by_rate'])}, {_number(one['adds_by_share'])}",
             _sure(one),
         )
         for one in slices
     ]
-    return table(heads, rows, right=("n", "share before", "now", "value before"))
+    return table(heads, rows, right=("n",))
 
 
 def _sure(one: Json) -> str:
     if one["p"] is None:
-        return "too few windows to say"
+        return "too few windows"
     return f"{'yes' if one['confirmed'] else 'no'}, p = {one['p']:.2g}"
 
 
