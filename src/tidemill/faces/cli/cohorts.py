@@ -108,7 +108,8 @@ def _drops(slices: list[Json]) -> object:
             one["where"],
             f"{one['rows']:,} ({_share(one['support'])})",
             f"{_number(one['value'])}, {_number(one['elsewhere'])}",
-            _number(one["worse_by"]),
+            _number(one["worse_by"])
+            + ("" if one["at_least"] is None else f" (≥ {_number(one['at_least'])})"),
             _sure(one),
         )
         for one in slices
