@@ -21,6 +21,7 @@ import pyarrow as pa
 from tidemill.core.clock import ReplayedClock, instant
 from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.project import Mill, create_project, open_project
+from tidemill.strategy.watching.costing import costs as costs_of
 
 START = instant("2023-01-01")
 ROWS, NUMBERS, TEXTS = 2000, 8, 4
@@ -77,15 +78,8 @@ def main(days: int) -> None:
             points = mill.signals("accuracy").num_rows
             print(f"the series of a metric, {points} windows: {time.perf_counter() - began:.3f} s")
             began = time.perf_counter()
-            cells = mill.world.events.snapshot("profiles")
-            profiles = mill.world.engine.table(cells)
-            size = profiles.profile.length().sum().name("bytes")  # type: ignore[attr-defined]
-            total = profiles.aggregate(size, cells=profiles.cells.sum(), n=profiles.count())
-            found = mill.world.engine.arrow(total).to_pylist()[0]
-            print(
-                f"profiles: {found['n']} parts, {found['cells'] / days:,.0f} cells and "
-                f"{found['bytes'] / days:,.0f} bytes a day; read in {time.perf_counter() - began:.3f} s"
-            )
+            found = costs_of(mill.world, mill.strategy)
+            print(f"profiles: {found}; in {time.perf_counter() - began:.3f} s")
 
 
 if __name__ == "__main__":

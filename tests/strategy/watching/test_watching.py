@@ -189,3 +189,20 @@ def test_a_question_in_sql_reads_and_does_nothing_else(live) -> None:
         with pytest.raises(BadInput):
             life.mill.sql(query)
     assert not (life.folder / "x.csv").exists()
+
+
+def test_a_day_on_which_nothing_came_is_bad_and_a_service_better_than_usual_is_not(
+    live, points
+) -> None:
+    life = live('RowCount(at_least=50), Proxy("x", lambda r: r.f_x, higher_is="better")')
+    for k in range(24):
+        life.serve(move=3.0 if k == 20 else 0.0)
+        if k == 15:
+            life.day += 1
+    life.steps()
+    counted = points(life.mill, "row_count", cohort="")
+    assert {d for d, p in counted.items() if p["verdict"] == "ALERT"} == {"01-17"}
+    assert (counted["01-17"]["n"], counted["01-17"]["value"]) == (0, None)
+    better = points(life.mill, "x", kind="proxy", cohort="")["01-22"]
+    assert better["value"] == pytest.approx(3.0, abs=0.3)
+    assert (better["verdict"], better["said"][:17]) == ("OK", "better than usual")

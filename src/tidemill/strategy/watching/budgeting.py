@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,14 +15,12 @@ from tidemill.core.errors import BadInput
 from tidemill.core.ports import Json, World
 from tidemill.core.signals import Judgement, Key, Point, VerdictRule
 from tidemill.core.verdict import Verdict
-from tidemill.measures import Metric
 from tidemill.monitoring.verdicts.replay import MONTH, Budget, budget
 from tidemill.monitoring.watching import Monitoring
-from tidemill.strategy.realised import yardsticks
 from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import moment_of
-from tidemill.strategy.watching.judging import NEW_USUAL, PAST
-from tidemill.strategy.watching.measuring import key_of
+from tidemill.strategy.watching.judging import PAST
+from tidemill.strategy.watching.ruling import Ruling, rulings, usual
 from tidemill.strategy.watching.telling import signals
 
 SHORT = 60.0
@@ -167,18 +165,11 @@ def _point(row: dict[str, Any]) -> Point:
 def watched(world: World, strategy: Strategy, monitoring: Monitoring, found: Series) -> Watched:
     """Return every signal that may page with its rule and its points."""
     made: Watched = []
-    cohorts = ("", *(c.name for c in strategy.cohorts))
-    for watch in monitoring.signals:
-        rule = watch.verdict or getattr(watch.signal, "judge", None) or monitoring.performance
-        keys = [key_of(watch, cohort) for cohort in cohorts if watch.alerting]
-        made += [(k, _AsJudged(rule=rule), found[k][0]) for k in keys if k in found]
     final = moment_of(world) - duration(strategy.labels.final_after)
-    for metric in yardsticks(strategy):
-        keys = [Key(kind="performance", metric=metric.name, cohort=cohort) for cohort in cohorts]
-        for key in keys:
-            if key in found:
-                points = [p for p in found[key][0] if p.end <= final]
-                made.append((key, _AsJudged(rule=monitoring.performance, metric=metric), points))
+    for key, ruling in rulings(strategy, monitoring).items():
+        if ruling.alerting and key in found:
+            points = [p for p in found[key][0] if p.end <= final or not ruling.of_labels]
+            made.append((key, _AsJudged(ruling=ruling), points))
     for key, (points, said) in found.items():
         if key.kind == "drift" and key.metric.startswith("drift"):
             made.append((key, _AsSaid(said=said), points))
@@ -189,36 +180,16 @@ def watched(world: World, strategy: Strategy, monitoring: Monitoring, found: Ser
 class _AsJudged:
     """A rule as a turn applies it: what was bad does not hide what is bad next."""
 
-    rule: VerdictRule
-    metric: Metric | None = None
+    ruling: Ruling
     bad: set[datetime] = field(default_factory=set[datetime])
 
     def __call__(self, points: Sequence[Point], /, *, alpha: float) -> Judgement:
         last = points[-1]
-        if not math.isfinite(last.value):
-            return Judgement(verdict=Verdict.NO_VERDICT, why=last.why or "it was not measured")
-        said = self._only_worse(last, self.rule([*self._usual(points[:-1]), last], alpha=alpha))
+        before = usual((p, p.start in self.bad) for p in points[:-1][-PAST:])
+        said = self.ruling.judge([*before, last], alpha=alpha)
         if said.verdict is Verdict.ALERT:
             self.bad.add(last.start)
         return said
-
-    def _usual(self, past: Sequence[Point]) -> list[Point]:
-        kept: list[Point] = []
-        run: list[Point] = []
-        for one in past[-PAST:]:
-            run = [*run, one] if one.start in self.bad else []
-            if len(run) > NEW_USUAL:
-                kept += run if len(run) == NEW_USUAL + 1 else run[-1:]
-            elif not run:
-                kept.append(one)
-        return kept
-
-    def _only_worse(self, last: Point, said: Judgement) -> Judgement:
-        if self.metric is None or said.verdict not in (Verdict.ALERT, Verdict.WARN):
-            return said
-        higher = self.metric.higher_is_better
-        better = last.value > said.high if higher else last.value < said.low
-        return replace(said, verdict=Verdict.OK) if better else said
 
 
 @dataclass(frozen=True)

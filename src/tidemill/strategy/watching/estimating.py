@@ -28,9 +28,9 @@ from tidemill.monitoring.estimates import (
     judge,
     support,
 )
+from tidemill.strategy.realised import yardsticks
 from tidemill.strategy.turn import Turn
 from tidemill.strategy.watching.answers import Answers, answers, answers_with_labels
-from tidemill.strategy.watching.measuring import metrics_of
 from tidemill.strategy.watching.store import Judged
 from tidemill.strategy.watching.windows import Windows, rules, settled
 
@@ -68,7 +68,7 @@ def estimate(turn: Turn, records: set[datetime]) -> list[Judged]:
         The windows of which new records came, or that closed.
     """
     starts = sorted(start for start in records if not settled(turn, start))
-    asked = [metric for metric in metrics_of(turn) if type(metric) in METHODS]
+    asked = [metric for metric in yardsticks(turn.strategy) if type(metric) in METHODS]
     # A replay looks at what may trigger a retrain, and no estimate may.
     if not (rules(turn).estimated and starts and asked) or turn.world.door is not None:
         return []

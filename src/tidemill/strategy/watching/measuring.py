@@ -22,6 +22,7 @@ from tidemill.monitoring.outcomes import joined
 from tidemill.monitoring.quality import RowRule
 from tidemill.monitoring.quality import measure as measured_by
 from tidemill.monitoring.watching import Watch, kind_of
+from tidemill.strategy.realised import yardsticks
 from tidemill.strategy.signalling import judged_answers
 from tidemill.strategy.turn import Turn
 from tidemill.strategy.watching.windows import Windows, rules
@@ -39,14 +40,6 @@ def measure(turn: Turn, found: set[datetime]) -> Points:
     for key, made in (*_signals(turn, found), *_performance(turn, found)):
         points[key] = made
     return points
-
-
-def metrics_of(turn: Turn) -> tuple[Metric, ...]:
-    """Return the metrics of the strategy: its own, or those its gates look at."""
-    if turn.strategy.metrics:
-        return turn.strategy.metrics
-    inside = [getattr(gate, "metric", None) for gate in turn.strategy.offline]
-    return tuple(dict.fromkeys(m for m in inside if m is not None))
 
 
 def _signals(turn: Turn, found: set[datetime]) -> Iterator[tuple[Key, list[Point]]]:
@@ -112,7 +105,7 @@ def _records(turn: Turn, found: set[datetime]) -> ir.Table:
 
 def _performance(turn: Turn, found: set[datetime]) -> Iterator[tuple[Key, list[Point]]]:
     """Measure the metrics on final labels, for all and by cohort and model version."""
-    metrics = metrics_of(turn)
+    metrics = yardsticks(turn.strategy)
     if not metrics or turn.world.events.version("chosen") < 0:
         return
     rows = _judged(turn, found)
