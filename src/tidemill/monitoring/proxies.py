@@ -198,10 +198,8 @@ class Answer:
     """What a model may put out: a text, or a finite number."""
 
     def broken(self, value: object) -> str | None:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            fits = math.isfinite(value)
-        else:
-            fits = isinstance(value, str)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        fits = isinstance(value, str) or (number and math.isfinite(value))
         return None if fits else "a text or a finite number"
 
     def bad(self) -> Iterator[object]:

@@ -1,7 +1,6 @@
 """The first strategy anyone should start from: retrain every week on the last month.
 
-This file is the whole retraining strategy. Change a line, run the demo into another folder
-(``tidemill demo --project other``), and see what it would have been worth.
+This is the whole strategy. Change a line, run ``tidemill demo --project other``, and compare.
 """
 
 from sklearn.compose import make_column_transformer
@@ -66,9 +65,8 @@ strategy = Strategy(
     online=Immediate(sample=200, latency_ms=2000),
     metrics=[AUC(), LogLoss()],
     cohorts=[
-        Cohort("from JFK", lambda flights: flights.f_origin == "JFK"),
-        Cohort("from LGA", lambda flights: flights.f_origin == "LGA"),
-        Cohort("from EWR", lambda flights: flights.f_origin == "EWR"),
+        Cohort("from JFK", lambda flight: flight.f_origin == "JFK"),
+        Cohort("from LGA", lambda flight: flight.f_origin == "LGA"),
     ],
     monitoring=Monitoring(  # what is going on, and is it bad: tidemill status, tidemill alerts list
         signals=[
@@ -77,6 +75,5 @@ strategy = Strategy(
             Watch(OutputShare(1.0), alerting=False),  # how often it says "late": for questions
         ],
         ignore=["month"],  # it changes by its nature
-        pages=1.0,  # false incidents in 30 days, at most, on average
     ),
 )
