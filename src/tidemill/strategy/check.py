@@ -14,11 +14,12 @@ import pyarrow.compute as pc
 
 from tidemill.core.as_of import AsOf
 from tidemill.core.errors import TidemillError
-from tidemill.core.machines import CURATION, RELEASE, STEPS
+from tidemill.core.machines import CURATION, INCIDENT, RELEASE, STEPS
 from tidemill.core.ports import JournalRow, Json, World
 from tidemill.core.records import TABLES
 from tidemill.loop.datasets import Manifest
 from tidemill.loop.datasets.manifest import fetch
+from tidemill.strategy.watching.store import latest
 
 _END = datetime(9999, 1, 1, tzinfo=UTC)
 _VOLATILE = {"seconds", "latency_ms", "blob", "model", "report", "source", "strategy"}
@@ -163,6 +164,10 @@ def decided(world: World) -> Json:
     journal: dict[str, list[Json]] = {}
     for row in world.state.journal():
         journal.setdefault(f"{row.kind} {row.id}", []).append(_row(row))
+    # How many looks there were depends on when somebody looked; where incidents ended does not.
+    for name in [n for n in journal if n.startswith(INCIDENT)]:
+        journal[name] = journal[name][-1:]
+        journal[name][0].pop("step")
     return {
         "tables": {t: _table(view, t) for t in TABLES},
         "journal": journal,
@@ -183,7 +188,7 @@ def _row(row: JournalRow) -> Json:
 def _stable(value: object) -> object:
     if isinstance(value, dict):
         return {
-            k: _second(v) if k.endswith("_at") and isinstance(v, str) else _stable(v)
+            k: _second(v) if _is_moment(k) and isinstance(v, str) else _stable(v)
             for k, v in value.items()
             if k not in _VOLATILE
         }
@@ -194,13 +199,20 @@ def _stable(value: object) -> object:
     return value
 
 
+def _is_moment(name: str) -> bool:
+    return name.endswith("_at") or name in ("at", "opened", "closed")
+
+
 def _second(text: str) -> str:
     return datetime.fromisoformat(text).isoformat(timespec="seconds")
 
 
 def _table(view: AsOf, name: str) -> list[object]:
     """Hash a table whatever the order of its rows."""
-    rows = view.table(name)
+    # Of points that were measured again, and of parts of profiles, what counts is the same.
+    rows = latest(view) if name == "signals" else view.table(name)
+    if name == "profiles":
+        rows = rows.group_by("predicted_at", "model").aggregate(rows=ibis._.rows.sum())
     wanted = [
         c for c in ("record_id", "label_id", "feedback_id", "quarantine_id") if c in rows.columns
     ]

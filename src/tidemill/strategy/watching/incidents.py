@@ -109,6 +109,7 @@ def _new(turn: Turn, name: str, first: Judged) -> Incident:
         "last": first.point.start.isoformat(),
         "closed": None,
         "calm": 0,
+        "bad": [],
         "signals": [],
         "rows": [],
         "events": _events(turn, onset),
@@ -125,7 +126,9 @@ def _extend(turn: Turn, one: Incident, alerts: Sequence[Judged]) -> None:
     onsets = [a.judgement.onset or a.point.start for a in new if a.judgement is not None]
     payload["onset"] = min([payload["onset"], *(o.isoformat() for o in onsets)])
     payload["last"] = max(payload["last"], start.isoformat())
-    payload["windows"] = payload.get("windows", 0) + 1
+    # A window that came to be known better is judged again, and is one all the same.
+    payload["bad"] = sorted({*payload["bad"], start.isoformat()})
+    payload["windows"] = len(payload["bad"])
     payload["calm"] = 0
     if new and not payload["rows"]:
         payload["rows"] = examples(turn, new)
@@ -162,12 +165,12 @@ def _words(payload: Json) -> str:
 
 def _over(turn: Turn, one: Incident, here: Sequence[Judged], start: datetime) -> bool:
     """Tell whether its signals have been calm for long enough; one not measured is not calm."""
-    if start.isoformat() <= one.payload["last"]:
+    if start.isoformat() <= max(one.payload["last"], one.payload.get("calm_until", "")):
         return False
     said = [j for j in here if _key(j) in one.keys and j.judgement is not None]
     if not any(j.judgement.verdict in (Verdict.OK, Verdict.WARN) for j in said if j.judgement):
         return False
-    one.payload["calm"] += 1
+    one.payload |= {"calm": one.payload["calm"] + 1, "calm_until": start.isoformat()}
     one.changed = True
     return one.payload["calm"] >= rules(turn).quiet
 
