@@ -84,8 +84,6 @@ class Monitoring:
         rows that changed their category.
     ignore
         Features whose drift is not watched.
-    by_cohort
-        Whether the drift of features is watched for each cohort too, not only of outputs.
     estimated
         Whether performance is estimated before labels come.
     quiet
@@ -112,7 +110,6 @@ class Monitoring:
     floor_numbers: Annotated[float, Between(0)] = 0.1
     floor_categories: Annotated[float, Between(0, 1)] = 0.05
     ignore: Any = ()
-    by_cohort: bool = False
     estimated: bool = True
     quiet: Annotated[int, Whole(1)] = 2
     routes: Any = ()
