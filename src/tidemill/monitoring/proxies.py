@@ -198,9 +198,9 @@ class Answer:
     """What a model may put out: a text, or a finite number."""
 
     def broken(self, value: object) -> str | None:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        fits = isinstance(value, str) or (number and math.isfinite(value))
-        return None if fits else "a text or a finite number"
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return None if math.isfinite(value) else "a text or a finite number"
+        return None if isinstance(value, str) else "a text or a finite number"
 
     def bad(self) -> Iterator[object]:
         yield from (None, True, math.nan, math.inf, ("a",))
