@@ -1,16 +1,12 @@
-"""Opens a project: the only place where adapters meet a strategy."""
+"""An open project: log to it, ask it, turn it."""
 
 from __future__ import annotations
 
-import os
-import secrets
 import shlex
 import threading
-import tomllib
 import types
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -18,19 +14,12 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from tidemill.adapters.channels.addresses import channel
 from tidemill.adapters.engines.duckdb import DuckDBEngine
-from tidemill.adapters.stores.delta import DeltaEvents
-from tidemill.adapters.stores.files import FileBlobs, write_whole
 from tidemill.adapters.stores.spool import FEATURE, Spool
-from tidemill.adapters.stores.sql import SqlState
 from tidemill.adapters.trainers.pickling import by_value
 from tidemill.adapters.trainers.pickling import load as load_model
-from tidemill.adapters.trainers.pool import ProcessPool
-from tidemill.core.channels import Message
-from tidemill.core.clock import Clock, SystemClock
 from tidemill.core.durations import duration
-from tidemill.core.errors import BadInput, NotAllowed, NotFound
+from tidemill.core.errors import NotAllowed, NotFound
 from tidemill.core.fingerprint import SOURCE
 from tidemill.core.machines import RELEASE
 from tidemill.core.model import Answers, answer
@@ -38,6 +27,9 @@ from tidemill.core.ports import World
 from tidemill.core.work import same_features
 from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.monitoring.messages import Commands
+from tidemill.project.channels import Addressed
+from tidemill.project.config import STRATEGY, default_user, read_config
+from tidemill.project.rows import arrow, plain, spread
 from tidemill.strategy import importing, loading, registry
 from tidemill.strategy.storing import Counts
 from tidemill.strategy.strategy import Strategy
@@ -45,8 +37,6 @@ from tidemill.strategy.turn import Plan, plan, settle
 from tidemill.strategy.views import views
 from tidemill.strategy.watching import telling
 from tidemill.strategy.watching.sending import tell
-
-CONFIG, STRATEGY = "project.toml", "strategy.py"
 
 
 class Mill:
@@ -124,13 +114,13 @@ class Mill:
             row = {
                 "record_id": key,
                 "predicted_at": self._moment(time),
-                "features": {str(k): _plain(v) for k, v in features.items()},
-                "output": _plain(output),
-                "score": _plain(score),
-                "unit": _plain(unit),
+                "features": {str(k): plain(v) for k, v in features.items()},
+                "output": plain(output),
+                "score": plain(score),
+                "unit": plain(unit),
                 "tags": dict(tags) if tags else None,
                 "model": model,
-                "latency_ms": _plain(latency_ms),
+                "latency_ms": plain(latency_ms),
             }
             self._spool.write("records", row)
             return [key]
@@ -176,12 +166,12 @@ class Mill:
         --------
         >>> getfixture("mill").feedback("a", 1, kind="thumb")
         """
-        row = {"record_id": _plain(record_id), "value": _plain(value), "kind": kind}
+        row = {"record_id": plain(record_id), "value": plain(value), "kind": kind}
         self._spool.write("feedback", row | {"happened_at": self._moment(time)})
 
     def label(self, record_id: str, label: float | str, *, time: datetime | None = None) -> None:
         """Say what the truth was for a record."""
-        row = {"record_id": _plain(record_id), "label": _plain(label)}
+        row = {"record_id": plain(record_id), "label": plain(label)}
         self._spool.write("labels", row | {"happened_at": self._moment(time)})
 
     def _moment(self, time: Any) -> str:
@@ -207,7 +197,7 @@ class Mill:
         """
         table = arrow([features] if isinstance(features, Mapping) else features)
         version, said = self.ask(table)
-        outputs = [_plain(v) for v in said.output]
+        outputs = [plain(v) for v in said.output]
         scores = [None if np.isnan(s) else float(s) for s in said.score]
         if isinstance(features, Mapping):
             how = {"record_id": record_id, "unit": unit, "time": time}
@@ -277,7 +267,7 @@ class Mill:
         if monitoring is None or not monitoring.routes:
             return []
         addresses = read_config(self.path)["channels"]
-        channels = {name: _Addressed(address, self.path) for name, address in addresses.items()}
+        channels = {name: Addressed(address, self.path) for name, address in addresses.items()}
         commands = Commands(program=f"tidemill --project {shlex.quote(str(self.path))}")
         return tell(self.world, self.strategy, channels, commands=commands)
 
@@ -374,145 +364,3 @@ class Mill:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-@dataclass(frozen=True)
-class _Addressed:
-    """A channel that is made when it is used, so that a wrong address fails that message alone."""
-
-    address: str = field(repr=False)
-    folder: Path
-
-    def send(self, message: Message, /) -> None:
-        channel(self.address, folder=self.folder).send(message)
-
-
-def open_project(path: str | Path, *, clock: Clock | None = None) -> Mill:
-    """Open a project.
-
-    Raises
-    ------
-    NotFound
-        If there is no project at the path.
-    """
-    folder = Path(path)
-    config = read_config(folder)
-    world = World(
-        clock=clock or SystemClock(),
-        events=DeltaEvents(folder / "events"),
-        engine=DuckDBEngine(),
-        state=SqlState(folder / "state.db"),
-        blobs=FileBlobs(folder / "store"),
-        jobs=ProcessPool(folder / "jobs", path=(str(folder.resolve()),)),
-        inbox=Spool(folder / "spool"),
-        salt=config["salt"],
-    )
-    return Mill(folder, world, None)
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Read ``project.toml``."""
-    try:
-        config = tomllib.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        channels = {str(k): str(v) for k, v in config.get("channels", {}).items()}
-        return {"salt": str(config["salt"]), "name": str(config["name"]), "channels": channels}
-    except FileNotFoundError:
-        raise NotFound(
-            f"there is no project at {folder.resolve()}.",
-            fix=f"run 'tidemill init {folder}', or give another --project.",
-        ) from None
-    except (
-        tomllib.TOMLDecodeError,
-        KeyError,
-        AttributeError,
-        UnicodeDecodeError,
-        OSError,
-    ) as error:
-        raise BadInput(
-            f"{folder / CONFIG} cannot be read: {type(error).__name__} {error}.",
-            fix="restore it; it needs a name and a salt.",
-        ) from None
-
-
-def create_project(path: str | Path, *, strategy: str, salt: str | None = None) -> Path:
-    """Make a project: its configuration and its strategy file.
-
-    Raises
-    ------
-    NotAllowed
-        If there is one already.
-    """
-    folder = Path(path)
-    if (folder / CONFIG).exists():
-        raise NotAllowed(f"there is a project at {folder} already.", fix="choose another folder.")
-    folder.mkdir(parents=True, exist_ok=True)
-    text = (
-        f'name = "{folder.resolve().name}"\n'
-        "# Salts the random draws of sampling. Never change it: draws must not repeat.\n"
-        f'salt = "{salt or secrets.token_hex(16)}"\n'
-    )
-    if not (folder / STRATEGY).exists():
-        write_whole(folder / STRATEGY, strategy.encode())
-    write_whole(folder / CONFIG, text.encode())
-    return folder
-
-
-def arrow(data: Any) -> pa.Table:
-    """Turn what a user has into Arrow: a table, a DataFrame, a dict or a list of dicts.
-
-    Raises
-    ------
-    BadInput
-        If it is none of them, or its columns cannot be told.
-    """
-    try:
-        if isinstance(data, pa.Table):
-            return data
-        if isinstance(data, Mapping):
-            return pa.table({k: pa.array(v) for k, v in data.items()})
-        if isinstance(data, Sequence) and all(isinstance(r, Mapping) for r in data):
-            names = list(dict.fromkeys(n for r in data for n in r))
-            return pa.table({n: pa.array([r.get(n) for r in data]) for n in names})
-        if hasattr(data, "__arrow_c_stream__"):
-            return pa.table(data)
-    except (pa.ArrowInvalid, TypeError, ValueError, OverflowError) as error:
-        raise BadInput(
-            f"the rows cannot be read as a table: {' '.join(str(error).split())}.",
-            fix="give every column values of one type.",
-        ) from None
-    raise BadInput(
-        f"{type(data).__name__} is no table.",
-        fix="give a dict, a list of dicts, an Arrow table, or a pandas or polars DataFrame.",
-    )
-
-
-def spread(value: Any, n: int, name: str) -> pa.Array:
-    """Turn one value, or one for each of n rows, into a column."""
-    if isinstance(value, str | bytes | float | int | bool | datetime) or value is None:
-        return pa.array([value] * n)
-    values = value if isinstance(value, pa.Array | pa.ChunkedArray) else list(value)
-    if len(values) != n:
-        raise BadInput(
-            f"{name} has {len(values)} values for {n} records.", fix="give one, or one a record."
-        )
-    try:
-        return values if not isinstance(values, list) else pa.array(values)
-    except (pa.ArrowInvalid, TypeError, ValueError, OverflowError) as error:
-        raise BadInput(
-            f"the values of {name} cannot be read: {' '.join(str(error).split())}.",
-            fix="give values of one type.",
-        ) from None
-
-
-def _plain(value: Any) -> Any:
-    """Turn a numpy value into Python's, a time into ISO text; the rest JSON takes or not."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    elif isinstance(value, np.ndarray):
-        value = value.tolist()
-    return value.isoformat() if isinstance(value, datetime) else value
-
-
-def default_user() -> str:
-    """Return who acts, for signatures: the user of this machine."""
-    return os.environ.get("TIDEMILL_USER") or os.environ.get("USER") or "somebody"

@@ -1,0 +1,41 @@
+"""``project.toml``: what a project is made of, and who acts in it."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from tidemill.core.errors import BadInput, NotFound
+
+CONFIG, STRATEGY = "project.toml", "strategy.py"
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read ``project.toml``."""
+    try:
+        config = tomllib.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        channels = {str(k): str(v) for k, v in config.get("channels", {}).items()}
+        return {"salt": str(config["salt"]), "name": str(config["name"]), "channels": channels}
+    except FileNotFoundError:
+        raise NotFound(
+            f"there is no project at {folder.resolve()}.",
+            fix=f"run 'tidemill init {folder}', or give another --project.",
+        ) from None
+    except (
+        tomllib.TOMLDecodeError,
+        KeyError,
+        AttributeError,
+        UnicodeDecodeError,
+        OSError,
+    ) as error:
+        raise BadInput(
+            f"{folder / CONFIG} cannot be read: {type(error).__name__} {error}.",
+            fix="restore it; it needs a name and a salt.",
+        ) from None
+
+
+def default_user() -> str:
+    """Return who acts, for signatures: the user of this machine."""
+    return os.environ.get("TIDEMILL_USER") or os.environ.get("USER") or "somebody"
