@@ -33,7 +33,7 @@ from tidemill.core.errors import Busy, NotAllowed
 from tidemill.core.machines import RELEASE
 from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.project import CONFIG, STRATEGY, Mill, create_project, open_project
-from tidemill.strategy import front, signing
+from tidemill.strategy import front, signing, worth
 from tidemill.strategy.check import digest, problems
 from tidemill.strategy.watching import telling
 
@@ -185,6 +185,7 @@ def labeller() -> list[Step]:
         told.append(Step(name=f"run {k}", at=now, act=_run))
     told.append(Step(name="silence", at=now, act=_silence))
     told.append(Step(name="close", at=now, act=_close))
+    told.append(Step(name="keep a backtest", at=now, act=_keep_backtest))
     later = START + 2 * PERIOD + timedelta(days=1)
     told.append(Step(name="ask", at=later, act=lambda tale: tale.mill.retrain("ada")))
     told.append(Step(name="run asked", at=later, act=_run))
@@ -221,6 +222,17 @@ def _close(tale: Tale) -> None:
         telling.close(tale.mill.world, "i1", who="ada", why="known")
     except NotAllowed:  # it was closed before the kill
         return
+
+
+def _keep_backtest(tale: Tale) -> None:
+    document: dict[str, Any] = {
+        "strategies": [{"name": "own", "kind": "asked", "hash": "h"}],
+        "retraining": [],
+        "history": {"scored_from": None, "scored_to": None, "step": "4d", "steps": 2},
+        "metric": {"words": "AUC"},
+        "conclusion": ["Nothing could be scored."],
+    }
+    worth.keep(tale.mill.world, tale.mill.strategy, document)
 
 
 def _rows(k: int, at: list[datetime]) -> tuple[pa.Table, np.ndarray]:

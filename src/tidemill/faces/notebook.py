@@ -75,6 +75,7 @@ def backtest(
     workers: int = 1,
     cache: str | Path | None = None,
     references: bool = True,
+    keep: bool = False,
 ) -> Backtest:
     """Say which retraining strategy would have done best on a history.
 
@@ -129,6 +130,8 @@ def backtest(
         A folder that keeps fits.
     references
         Whether to compare with calendars, chance and the optimum in hindsight, too.
+    keep
+        Of a project: whether to keep with it what is concluded of its own strategy.
 
     Returns
     -------
@@ -186,6 +189,11 @@ def backtest(
         "task": task,
     }
     mill = _mill(history)
+    if keep and (mill is None or model is not None or dataset is not None):
+        raise BadValue(
+            "what is kept is said of a project's own strategy, with its model and dataset.",
+            fix="backtest the project, without model and dataset; or leave keep out.",
+        )
     if mill is None:
         rows, title = _table(history, table, (record_id, model_version, unit))
         return Backtest(
@@ -198,9 +206,13 @@ def backtest(
             fix="leave the options of a table out.",
         )
     from tidemill.faces.asking import of_project
+    from tidemill.strategy.worth import keep as keep_worth
 
     try:
-        return Backtest(of_project(mill, asked).run())
+        document = of_project(mill, asked).run()
+        if keep:
+            keep_worth(mill.world, mill.strategy, document)
+        return Backtest(document)
     finally:
         if mill is not history:
             mill.close()

@@ -55,8 +55,9 @@ def weekly(document: Json, *, at: datetime, commands: Commands | None = None) ->
     ----------
     document
         With, as far as known, ``answer`` (``retrain``, ``don't`` or ``unknown``), ``why``,
-        ``worth`` (``value``, ``low``, ``high``, ``unit``), ``next_look`` and ``incidents``,
-        those that are open. Without an answer it is ``unknown``.
+        ``worth`` (``value``, ``low``, ``high``, ``unit``, and ``by``, how it is known),
+        ``money`` (the same for a year, with its ``currency``), ``next_look`` and
+        ``incidents``, those that are open. Without an answer it is ``unknown``.
     at
         Now; its week is in the key, so each week is told once.
 
@@ -77,7 +78,8 @@ def weekly(document: Json, *, at: datetime, commands: Commands | None = None) ->
     parts = {"retrain": "Retrain", "don't": "Don't retrain", "unknown": "Retrain or not: unknown"}
     line = f"{parts[said]}; {_worth(document.get('worth'))}; {_look(document.get('next_look'))}"
     incidents = [i for i in listed(document.get("incidents")) if isinstance(i, dict)]
-    lines = [plain(document["why"])] if document.get("why") else []
+    lines = [plain(document["why"], most=600)] if document.get("why") else []
+    lines += _money(document.get("money"))
     lines += [
         f"- {quoted(identity(i))} {named(ordered(i)[0], quoted)}{_onset(i, at)}"
         for i in incidents[:_LISTED]
@@ -101,8 +103,17 @@ def _worth(worth: object) -> str:
     if not value:
         return "expected worth unknown"
     between = f" [{low}, {high}]" if low and high else ""
-    unit = plain(found.get("unit"), most=30)
-    return f"expected worth {value}{between}" + (f" {unit}" if unit else "")
+    unit, by = (plain(found.get(k), most=50) for k in ("unit", "by"))
+    return f"expected worth {value}{between}" + f" {unit}" * bool(unit) + f", {by}" * bool(by)
+
+
+def _money(money: object) -> list[str]:
+    """Say what it is worth at the user's prices, where there are any."""
+    found = money if isinstance(money, dict) else {}
+    value, low, high = (number(found.get(k)) for k in ("value", "low", "high"))
+    between = f" [{low}, {high}]" if low and high else ""
+    unit = plain(found.get("currency"), most=10)
+    return [f"At your prices {value} {unit} a year{between}."] if value else []
 
 
 def _look(at: object) -> str:

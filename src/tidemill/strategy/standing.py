@@ -19,6 +19,7 @@ from tidemill.measures import Metric
 from tidemill.strategy.realised import Turned, gap, performed, turned_out, yardsticks
 from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import moment_of
+from tidemill.strategy.worth import advice
 
 _ENDS = {
     "live": ("live", "retired", "rolled_back"),
@@ -53,6 +54,7 @@ def standing(world: World, strategy: Strategy) -> Json:
         came, at the strategy's price); ``training``: ``seconds``, ``priced``; ``currency``;
         ``candidates``: how many went ``live``, were ``refused``, ``failed``, are or stayed
         ``inconclusive``, ``expired``, are ``on_the_way``; ``rollbacks``;
+        ``retraining``: what it is worth, see :func:`tidemill.strategy.worth.advice`;
         ``promises``, see :func:`promises`.
     """
     now, state = moment_of(world), world.state
@@ -76,6 +78,7 @@ def standing(world: World, strategy: Strategy) -> Json:
             "priced": None if costs is None else round(seconds * costs.second, 4),
         },
         "currency": None if costs is None else costs.currency,
+        "retraining": advice(world, strategy),
         "candidates": {
             name: sum(m.state in states for m in releases) for name, states in _ENDS.items()
         },

@@ -328,6 +328,23 @@ def test_a_project_is_left_as_it_was(tidemill, project):
     assert tidemill("check", "--project", project, "--json").json["digest"] == before
 
 
+def test_what_is_concluded_of_a_project_can_be_kept_with_it(tidemill, refuse, project):
+    answers = []
+    for words in ((), ("backtest", *FAST, "--keep", "--json")):
+        made = tidemill(*words, "--project", project).json if words else None
+        answers.append(tidemill("status", "--strategy", "--project", project, "--json").json)
+    assert answers[0]["retraining"]["fix"] == "tidemill backtest --keep"
+    own = next(c for c in made["retraining"] if c["name"] == "careful")
+    assert own["against"] == "never"
+    found = answers[1]["retraining"]
+    assert found["age_days"] == 0
+    said = {"BETTER": "retrain", "SAME": "don't", "WORSE": "don't", "NO_VERDICT": "unknown"}
+    assert found["answer"] == said[own["verdict"]]
+    assert "retrain?" in tidemill("status", "--strategy", "--project", project).out
+    told = refuse("--keep", "--dataset", "28d", "--project", project, code=2)
+    assert "not of --dataset" in told
+
+
 def test_what_is_no_project_and_no_table(refuse, built):
     assert "no project at" in refuse()
     assert "no project at" in refuse("fortnightly.py")

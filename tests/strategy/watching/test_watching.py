@@ -169,6 +169,9 @@ def test_what_is_bad_is_told_once_and_can_be_silenced_and_closed(live) -> None:
     told = [json.loads(t) for t in (life.folder / "told.jsonl").read_text().splitlines()]
     assert [t["key"] for t in told if t["incident"]] == ["i1:0:opened"]
     assert "null_rate" in told[0]["title"]
+    week = next(t for t in told if t["key"].startswith("weekly:"))
+    assert week["title"].startswith("Retrain or not: unknown; expected worth unknown; next look")
+    assert "was never measured here; tidemill backtest --keep" in week["body"]
     world = life.mill.world
     until = life.clock.now() + timedelta(days=3)
     telling.silence(world, "i1", until=until, who="ada")

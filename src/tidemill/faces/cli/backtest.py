@@ -20,6 +20,7 @@ from tidemill.faces.cli.table_options import UNSAID, TableOptions
 
 if TYPE_CHECKING:
     from tidemill.faces.asking import Asked, Ready
+    from tidemill.project import Mill
 
 _NARROWEST = 80
 
@@ -30,6 +31,7 @@ def backtest(
     terms: TermOptions = TERMS,
     prices: CostOptions = FREE,
     html: Annotated[Path | None, Parameter(group=GROUP, metavar="FILE")] = None,
+    keep: Annotated[bool, Parameter(group=GROUP, negative=(), show_default=False)] = False,
     options: Options = USUAL,
 ) -> Exit:
     """Say which retraining strategy would have done best on your own history.
@@ -47,8 +49,12 @@ def backtest(
         of a database; or, in a project, any number of strategy files and names.
     html
         Write the report as a page, too: one file that needs no network.
+    keep
+        In a project: keep what is concluded of its own strategy. The line of the week and
+        status --strategy say it, for four weeks or until the strategy changes.
     """
     can_draw(html)
+    _can_keep(keep, terms, paths)
     tables = [p for p in paths if not _strategy(p)]
     asked = terms.asked(prices.costs())
     if len(tables) > 1 or (tables and len(paths) > 1):
@@ -61,11 +67,22 @@ def backtest(
         with progress(options) as told:
             document = ready.run(told)
     else:
-        document = _of_project(paths, columns, asked, options)
+        document = _of_project(paths, columns, asked, options, kept=keep)
     if html is not None:
         _write(html, document)
     answer(document, options, lambda out: _show(out, document))
     return Exit.DONE
+
+
+def _can_keep(keep: bool, terms: TermOptions, paths: tuple[str, ...]) -> None:  # noqa: FBT001
+    """Refuse to keep what is not of the strategy that is live."""
+    changed = [f"--{n}" for n in ("model", "dataset") if getattr(terms, n) is not None]
+    changed += [f"the table {p}" for p in paths if not _strategy(p)]
+    if keep and changed:
+        raise BadValue(
+            f"--keep keeps what is said of the project's own strategy, not of {changed[0]}.",
+            fix="leave one of them out.",
+        )
 
 
 def _strategy(word: str) -> bool:
@@ -103,7 +120,7 @@ def _perhaps_a_strategy(word: str) -> None:
 
 
 def _of_project(
-    words: tuple[str, ...], columns: TableOptions, asked: Asked, options: Options
+    words: tuple[str, ...], columns: TableOptions, asked: Asked, options: Options, *, kept: bool
 ) -> Json:
     from dataclasses import replace
 
@@ -131,7 +148,18 @@ def _of_project(
             out.print(facts([("read", rows), ("task", given.task), ("features", kinds)]))
             _show_plan(out, ready)
         with progress(options) as told:
-            return ready.run(told)
+            document = ready.run(told)
+        if kept:
+            _keep(mill, document)
+        return document
+
+
+def _keep(mill: Mill, document: Json) -> None:
+    from tidemill.strategy.worth import advice, keep
+
+    keep(mill.world, mill.strategy, document)
+    found = advice(mill.world, mill.strategy)
+    note(f"kept: {found['answer']}; {found['why']}")
 
 
 def _model(ready: Ready) -> str:

@@ -132,6 +132,7 @@ def _show_standing(out: Console, found: Json) -> None:
         ("training", spent[1]),
         ("candidates", ends or "none yet"),
         ("rollbacks", found["rollbacks"]),
+        ("retrain?", _worth(found["retraining"])),
     ]
     out.print(facts(rows))
     if found["promises"]:
@@ -144,6 +145,12 @@ def _show_standing(out: Console, found: Json) -> None:
             )
             if why:
                 out.print(f"  {p['release']}: {why}", soft_wrap=True)
+
+
+def _worth(found: Json) -> str:
+    """Say whether to retrain and why; where it is not known, what would tell."""
+    then = f"; {found['fix']}" if found["fix"] else ""
+    return f"{found['answer']}: {found['why']}{then}"
 
 
 def _promise(p: Json) -> tuple[object, ...]:

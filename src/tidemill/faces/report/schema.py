@@ -186,6 +186,7 @@ DOCUMENT = _object(
     strategies=_list("those asked for in their order, then yours, then references", _STRATEGY),
     comparisons=_list("every strategy asked for against the baseline", _COMPARISON),
     among=_list("the best strategy asked for against each of the others", _COMPARISON),
+    retraining=_list("every strategy asked for against the first model left alone", _COMPARISON),
     hindsight=_object(
         "the best schedule, known afterwards; null where there is none",
         null=True,

@@ -88,6 +88,7 @@ def report(
         "strategies": [_strategy(row, best, row.name in front, terms) for row in everyone],
         "comparisons": [_comparison(c, name, terms) for c in found],
         "among": [_comparison(c, name, terms) for c in among],
+        "retraining": [_comparison(c, name, terms) for c in _retraining(asked, rows, found, terms)],
         "hindsight": _hindsight(hindsight, terms),
         "validity": validity(given, found, everyone, name, terms),
         "conclusion": conclusion(found, everyone, freshness, name, terms, among=among),
@@ -113,6 +114,16 @@ def _among(asked: Sequence[Told], terms: Terms) -> list[Comparison]:
         return []
     top = max(known, key=lambda row: terms.sign * overall(row.mean, terms.weight))
     return [compare([top], other, terms)[0] for other in known if other is not top]
+
+
+def _retraining(
+    asked: Sequence[Told], rows: Sequence[Told], found: Sequence[Comparison], terms: Terms
+) -> Sequence[Comparison]:
+    """Compare the strategies asked for with the first model left alone, whatever the baseline."""
+    never = next((row for row in rows if row.words.startswith("retrain once")), None)
+    if never is None or all(c.against == never.name for c in found):
+        return found if never is not None else []
+    return compare([row for row in asked if row is not never and row.name != "yours"], never, terms)
 
 
 def _at(given: Given, place: int) -> datetime | None:

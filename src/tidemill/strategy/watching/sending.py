@@ -14,6 +14,7 @@ from tidemill.monitoring.sending import LEDGER, deliver, ledger_key
 from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import moment_of
 from tidemill.strategy.watching.telling import SILENCES, incident
+from tidemill.strategy.worth import advice
 
 WEEK = timedelta(days=7)
 
@@ -41,7 +42,7 @@ def tell(
         silences,
         monitoring.routes,
         at=now,
-        weekly=_weekly(world, now),
+        weekly=_weekly(world, strategy, now),
         commands=commands,
     )
     told: list[Json] = []
@@ -55,20 +56,22 @@ def _fresh(found: Json, now: datetime) -> bool:
     return found["closed"] is None or datetime.fromisoformat(found["closed"]) + LATE >= now
 
 
-def _weekly(world: World, now: datetime) -> Json | None:
-    """Say in a line whether to retrain, as far as the history of this project tells.
+def _weekly(world: World, strategy: Strategy, now: datetime) -> Json | None:
+    """Say in a line whether to retrain, as far as a backtest of this project has told.
 
-    What a retrain would be worth is the backtest's to say, and it is not run here: without one the
-    answer is unknown, and says how to find out.
+    What a retrain would be worth is the backtest's to say, and it is not run here: without one
+    that still holds the answer is unknown, and says how to find out.
     """
     if world.state.fact("watched") is None:
         return None
     open_ = [incident(m) for m in world.state.machines(INCIDENT, ["open"])]
     worse = [i for i in open_ if i["kind"] in ("outcomes", "performance")]
-    why = "nothing that users feel is bad" if not worse else f"bad: {worse[0]['why']}"
+    felt = "nothing that users feel is bad" if not worse else f"bad: {worse[0]['why']}"
+    found = advice(world, strategy)
+    then = f"; {found['fix']}" if found["fix"] else ""
     return {
-        "answer": "unknown",
-        "why": f"{why}; what a retrain is worth: tidemill backtest",
+        **found,
+        "why": f"{felt}; {found['why']}{then}",
         "next_look": (now + WEEK).isoformat(),
         "incidents": open_,
     }
