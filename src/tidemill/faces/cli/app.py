@@ -28,12 +28,13 @@ _COMMANDS = (
     ("sql", "asking:sql", "Ask records, labels, feedback and signals a question in SQL."),
 )
 _GROUPS = (
-    ("records", "records:app", "Predictions: import, quarantine."),
+    ("records", "records:app", "Predictions: import, profiles of the edge, quarantine."),
     ("labels", "labels:app", "Truths: import."),
     ("feedback", "feedback:app", "What users did: import."),
     ("releases", "releases:app", "Candidates: list, report, approve, reject, rollback."),
     ("metrics", "signals:metrics", "Signals over time: what is measured, and one of them drawn."),
     ("rows", "asking:rows", "The records behind a number or an incident."),
+    ("history", "history:history", "Where a record, dataset, model or release came from and went."),
     ("alerts", "alerts:app", "What is bad: list, show, close, silence, budget, unusual."),
     ("cohorts", "cohorts:app", "Groups of records: find those that do worse, add one."),
     ("strategy", "rules:app", "The rules of every stage: show, log, diff, check, tune, suggest."),

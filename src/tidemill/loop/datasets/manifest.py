@@ -77,6 +77,17 @@ class Manifest:
         return cls(rows=pq.read_table(io.BytesIO(data)))
 
 
+def entries(data: bytes, record_id: str) -> list[dict[str, Any]]:
+    """Return where a record stands in the bytes of a manifest: its split, weight and label.
+
+    Reads the column of ids first, and the rest only where the record is there.
+    """
+    found = pq.read_table(
+        io.BytesIO(data), columns=_COLUMNS, filters=pc.field("record_id") == record_id
+    )
+    return found.to_pylist()
+
+
 def form(view: AsOf, rows: ir.Table, holdout: Holdout) -> Manifest:
     """Write down exactly which rows an expression over the reservoir selects.
 
