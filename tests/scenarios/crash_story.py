@@ -32,6 +32,8 @@ from tidemill.core.clock import ReplayedClock, instant
 from tidemill.core.errors import Busy, NotAllowed
 from tidemill.core.machines import RELEASE
 from tidemill.loop.log.columns import Columns, FactColumns
+from tidemill.measures.edge import EdgeProfile
+from tidemill.measures.grid import Grid
 from tidemill.project import CONFIG, STRATEGY, Mill, create_project, open_project
 from tidemill.strategy import front, signing, worth
 from tidemill.strategy.check import digest, problems
@@ -186,6 +188,7 @@ def labeller() -> list[Step]:
     told.append(Step(name="silence", at=now, act=_silence))
     told.append(Step(name="close", at=now, act=_close))
     told.append(Step(name="keep a backtest", at=now, act=_keep_backtest))
+    told.append(Step(name="import from the edge", at=now, act=_import_profiles))
     later = START + 2 * PERIOD + timedelta(days=1)
     told.append(Step(name="ask", at=later, act=lambda tale: tale.mill.retrain("ada")))
     told.append(Step(name="run asked", at=later, act=_run))
@@ -233,6 +236,19 @@ def _keep_backtest(tale: Tale) -> None:
         "conclusion": ["Nothing could be scored."],
     }
     worth.keep(tale.mill.world, tale.mill.strategy, document)
+
+
+def _import_profiles(tale: Tale) -> None:
+    grids = {**tale.mill.profile().grids, "tokens": Grid(0.0, 1.0)}
+    start, files = START + 2 * PERIOD - timedelta(days=1), []
+    for n in range(2):
+        edge = EdgeProfile(grids, writer="api", sequence=n + 1)
+        edge.add_batch({name: [0.1 * k for k in range(40)] for name in grids})
+        made = edge.to_profile(start=start, end=start + timedelta(days=1))
+        files.append(tale.root / f"api-{n}.profile")
+        files[-1].write_bytes(made.to_bytes())
+    tale.mill.import_profiles(files[:1])
+    tale.mill.import_profiles(files)
 
 
 def _rows(k: int, at: list[datetime]) -> tuple[pa.Table, np.ndarray]:

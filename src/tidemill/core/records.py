@@ -108,6 +108,22 @@ PROFILES = pa.schema(
 """Parts of the profile of a base window that starts at ``predicted_at``: each sums up the records
 that arrived between two looks, so all parts of a window together are its profile."""
 
+EDGE_PROFILES = pa.schema(
+    [
+        ("predicted_at", MOMENT),
+        ("available_at", MOMENT),
+        ("day", pa.date32()),
+        ("ends_at", MOMENT),
+        ("model", pa.string()),
+        ("parts", pa.string()),
+        ("rows", pa.int64()),
+        ("cells", pa.int64()),
+        ("profile", pa.binary()),
+    ]
+)
+"""Files of the edge, each of the base window that starts at ``predicted_at``; ``parts`` is JSON, a list
+of [writer, first, last]: which files of which process were added up in it."""
+
 SIGNALS = pa.schema(
     [
         ("predicted_at", MOMENT),
@@ -137,6 +153,7 @@ TABLES: dict[str, pa.Schema] = {
     "chosen": CHOSEN,
     "quarantine": QUARANTINE,
     "profiles": PROFILES,
+    "edge_profiles": EDGE_PROFILES,
     "signals": SIGNALS,
 }
 

@@ -6,7 +6,7 @@ import shlex
 import threading
 import types
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -26,16 +26,17 @@ from tidemill.core.model import Answers, answer
 from tidemill.core.ports import World
 from tidemill.core.work import same_features
 from tidemill.loop.log.columns import Columns, FactColumns
+from tidemill.measures.profile import Profile
 from tidemill.monitoring.messages import Commands
 from tidemill.project.channels import Addressed
 from tidemill.project.config import STRATEGY, default_user, read_config
 from tidemill.project.rows import arrow, plain, spread
-from tidemill.strategy import importing, loading, registry
+from tidemill.strategy import importing, importing_profiles, loading, registry
 from tidemill.strategy.storing import Counts
 from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import Plan, plan, settle
 from tidemill.strategy.views import views
-from tidemill.strategy.watching import telling
+from tidemill.strategy.watching import edges, telling
 from tidemill.strategy.watching.sending import tell
 
 
@@ -348,6 +349,29 @@ class Mill:
         return importing.facts(
             self.world, self.strategy, arrow(table), columns, source=source, name=name, kind=kind
         )
+
+    def profile(self, *, last: str = "30d") -> Profile:
+        """Return a profile that :class:`tidemill.EdgeProfile` counts like, in another process.
+
+        Parameters
+        ----------
+        last
+            How far back from the newest base window, such as ``"30d"``.
+        """
+        return edges.to_count_like(self.world, self.strategy, last=duration(last))
+
+    def import_profiles(self, files: Iterable[str | Path], *, model: str = "") -> Counts:
+        """Take in files that an :class:`tidemill.EdgeProfile` saved; each counts once.
+
+        Parameters
+        ----------
+        files
+            Their paths, in any order; those taken in before change nothing.
+        model
+            The version that answered, where they count outputs.
+        """
+        found = {str(path): Path(path).read_bytes() for path in files}
+        return importing_profiles.profiles(self.world, self.strategy, found, model=model)
 
     def close(self) -> None:
         """Let go of files and of the warm pool; a fit that runs goes on."""

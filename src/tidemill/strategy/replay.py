@@ -27,7 +27,7 @@ from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import settle
 
 _END = datetime(9999, 1, 1, tzinfo=UTC)
-_GIVEN = ("records", "labels", "feedback", "waiting_labels", "waiting_feedback")
+_GIVEN = ("records", "labels", "feedback", "waiting_labels", "waiting_feedback", "edge_profiles")
 """The tables that say what the world did; the others say what the mill decided."""
 
 
@@ -70,6 +70,9 @@ def replay(
     world = make(clock)
     with world.state.lease("replay") as lease:
         world.state.set_fact(lease, "kinds", history.state.fact("kinds"))
+        if history.events.version("edge_profiles") >= 0:
+            # What the edge counted is on grids that were fixed then.
+            world.state.set_fact(lease, "grids", history.state.fact("grids"))
     for table, rows in _given(history):
         world.events.append(table, rows, writer="history", sequence=1)
     for moment in moments:

@@ -174,7 +174,8 @@ def _turn(world: World, strategy: Strategy, lease: Lease, marks: Marks) -> Plan:
     now = turn.now.isoformat()
     # From here on nothing can be stored as if it had been seen before this moment. A turn of an
     # empty mill has looked at nothing, so history may still be imported as it came.
-    if world.events.version("records") >= 0 and world.state.fact("last_turn") != now:
+    filled = any(world.events.version(t) >= 0 for t in ("records", "edge_profiles"))
+    if filled and world.state.fact("last_turn") != now:
         world.state.set_fact(lease, "last_turn", now)
     parts = stages()
     for step in turn.steps:

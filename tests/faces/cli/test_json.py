@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
+from tidemill import EdgeProfile
+from tidemill.measures.profile import Profile
 
 DOCS = Path(__file__).parents[3] / "docs" / "cli.md"
 
@@ -69,6 +73,33 @@ def test_commands_that_look(tidemill, built, words, heading, code):
     assert shown.code == code
     assert shown.err == ""
     assert shown.out.strip()
+
+
+def test_profiles_of_the_edge(tidemill, project, tmp_path, keys):
+    text = (project / "strategy.py").read_text()
+    watched = text.replace(
+        "strategy = Strategy(",
+        "from tidemill import Monitoring\nstrategy = Strategy(\n    monitoring=Monitoring(),",
+    )
+    (project / "strategy.py").write_text(watched)
+    here = ("--project", project, "--json")
+    path = tmp_path / "reference.profile"
+    assert "nothing was profiled" in tidemill("records", "reference", path, *here).json["error"]
+    tidemill("run", *here)
+    said = tidemill("records", "reference", path, *here)
+    assert (said.code, set(said.json)) == (0, keys["records reference"])
+    edge = EdgeProfile(Profile.from_bytes(path.read_bytes()), writer="api")
+    edge.add({"x": 1.0})
+    start = datetime(2024, 1, 20, tzinfo=UTC)
+    made = edge.save(tmp_path, start=start, end=start + timedelta(hours=1))
+    for accepted in (1, 0):
+        said = tidemill("records", "profiles", made, *here)
+        assert (said.code, set(said.json)) == (0, keys["records profiles"])
+        assert (said.json["accepted"], said.json["already"]) == (accepted, 1 - accepted)
+    said = tidemill("records", "profiles", project / "strategy.py", "--project", project)
+    assert (said.code, "this is no profile" in said.out) == (4, True)
+    said = tidemill("records", "profiles", *here)
+    assert (said.code, said.json["error"]) == (2, "no file is named.")
 
 
 def test_old_strategies(tidemill, built, keys):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 from rich.console import Console
 
+from tidemill.core.errors import BadValue
 from tidemill.core.ports import Json
 from tidemill.faces.cli.exits import Exit
 from tidemill.faces.cli.options import USUAL, Options
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from tidemill.loop.log.columns import Columns
     from tidemill.project import Mill
 
-app = App(name="records", help="Predictions: import them, see what was quarantined.")
+app = App(
+    name="records", help="Predictions: import them or profiles of them, see what was quarantined."
+)
 
 Names = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, metavar="COLUMN")]
 Column = Annotated[str | None, Parameter(metavar="COLUMN")]
@@ -145,6 +148,82 @@ def _take_in(
     names = columns.features or [n for n in loaded.rows.column_names if n not in named]
     kept = {safe_name(n): kinds[safe_name(n)] for n in names if safe_name(n) in kinds}
     return report(counts, found, options, features=kept, notes=loaded.notes)
+
+
+@app.command
+def reference(
+    file: Path,
+    /,
+    *,
+    last: Annotated[str, Parameter(metavar="DURATION")] = "30d",
+    options: Options = USUAL,
+) -> Exit:
+    """Write the profile that services count like, with tidemill.EdgeProfile.
+
+    Parameters
+    ----------
+    file
+        Where to; another process reads it with Profile.from_bytes.
+    last
+        How far back from the newest base window.
+    """
+    with options.open() as mill:
+        made = mill.profile(last=last)
+    file.write_bytes(made.to_bytes())
+    document = {
+        "file": str(file),
+        "rows": made.rows,
+        "columns": [{"column": c, "kind": kind} for c, kind in made.kinds.items()],
+    }
+    says = f"wrote {file}: {count(len(made.columns), 'column')}, from {count(made.rows, 'row')}"
+    answer(document, options, lambda out: out.print(says))
+    return Exit.DONE
+
+
+@app.command
+def profiles(
+    *files: Annotated[Path, Parameter(name="FILE", negative=(), show_default=False)],
+    model: str = "",
+    options: Options = USUAL,
+) -> Exit:
+    """Take in profiles that services counted at the edge; importing one again changes nothing.
+
+    A file must lie in one base window. Of each window, either its records or its files are
+    used for drift, null rates and row counts, whichever counted more rows: they are never
+    added, since a row may be in both. Ends with 4 when a file was refused.
+
+    Parameters
+    ----------
+    files
+        Files that EdgeProfile.save wrote, in any order.
+    model
+        The version of the model that answered, where the files count outputs.
+    """
+    if not files:
+        raise BadValue("no file is named.", fix="name them: tidemill records profiles *.profile.")
+    with options.open() as mill:
+        counts = mill.import_profiles(files, model=model)
+    document: Json = {
+        "files": counts.seen,
+        "accepted": counts.accepted,
+        "already": counts.already,
+        "refused": [{"reason": why, "files": n} for why, n in (counts.reasons or {}).items()],
+        "next": options.command("run"),
+    }
+    answer(document, options, lambda out: _show_profiles(out, document))
+    return Exit.PROBLEMS if document["refused"] else Exit.DONE
+
+
+def _show_profiles(out: Console, found: Json) -> None:
+    out.print(
+        f"{count(found['files'], 'file')}: {found['accepted']} taken in, {found['already']} known "
+        f"before, {sum(r['files'] for r in found['refused'])} refused."
+    )
+    if found["refused"]:
+        rows = [(f"{r['files']:,}", r["reason"]) for r in found["refused"]]
+        out.print(table(("files", "refused because"), rows, right=("files",)))
+    if found["accepted"]:
+        out.print(f"\nNext: {found['next']}", soft_wrap=True)
 
 
 @app.command

@@ -12,7 +12,8 @@ from tidemill.core.verdict import Verdict
 from tidemill.measures.profile import Profile
 from tidemill.monitoring.drift import Floors, Shift, compare
 from tidemill.strategy.turn import Turn
-from tidemill.strategy.watching.profiling import OUTPUTS, bare_name, profiles, together
+from tidemill.strategy.watching.edges import counted
+from tidemill.strategy.watching.profiling import OUTPUTS, bare_name
 from tidemill.strategy.watching.reference import (
     LONGEST,
     Reference,
@@ -22,7 +23,7 @@ from tidemill.strategy.watching.reference import (
 )
 from tidemill.strategy.watching.rows import moved
 from tidemill.strategy.watching.store import Judged
-from tidemill.strategy.watching.windows import Windows, rules
+from tidemill.strategy.watching.windows import Windows, first_window, rules
 
 LEAST = 5
 """Windows a champion must have answered before its outputs can be compared with themselves."""
@@ -50,38 +51,25 @@ class Drift:
 
     def _read(self, starts: list[datetime]) -> None:
         turn, every = self._turn, self._windows.every
-        first = self._first()
+        first = first_window(turn)
         self._references = {s: reference(turn, s, first) for s in starts}
         oldest = min(r.first for r in self._references.values())
         oldest = max(min(oldest, starts[0] - self._rule.usual * every), first)
-        self._profiles = profiles(turn, oldest, starts[-1] + every)
-        self._whole = {s: together(parts) for s, parts in self._profiles.items()}
-
-    def _first(self) -> datetime:
-        """Return the first window there is a profile of, reading no more than it must."""
-        kept = self._turn.world.remembered
-        if "first window" not in kept:
-            rows = self._turn.view.table("profiles")
-            at = self._turn.view.arrow(rows.aggregate(at=rows.predicted_at.min()))["at"][0].as_py()
-            kept["first window"] = at or self._windows.start(self._turn.now)
-        return kept["first window"]
+        found = counted(turn, oldest, starts[-1] + every)
+        self._profiles = {s: one.by_model for s, one in found.items()}
+        self._whole = {s: one.whole for s, one in found.items()}
 
     def tests(self, start: datetime) -> int:
         """Return how many tests of drift close in a window."""
         if start not in self._starts or start not in self._whole:
             return 0
-        return len(self._whole[start].columns) * len(self._spans(start))
-
-    def _spans(self, start: datetime) -> list[int]:
-        """Return the spans that end with a window: each window counts in each span once."""
-        number = (start - self._windows.numbered(0)) // self._windows.every
-        return [span for span in self._rule.spans if (number + 1) % span == 0]
+        return len(self._whole[start].columns) * len(self._windows.spans(self._turn, start))
 
     def judge(self, start: datetime, *, alpha: float) -> Iterator[Judged]:
         """Judge the drift of every column in the window that begins at ``start``."""
         if not self.tests(start):
             return
-        spans = self._spans(start)
+        spans = self._windows.spans(self._turn, start)
         each = alpha / len(spans)
         for span in spans:
             yield from self._features(start, span, each)

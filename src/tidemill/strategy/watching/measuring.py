@@ -25,6 +25,7 @@ from tidemill.monitoring.watching import Watch, kind_of
 from tidemill.strategy.realised import yardsticks
 from tidemill.strategy.signalling import judged_answers
 from tidemill.strategy.turn import Turn
+from tidemill.strategy.watching.edges import from_the_edge
 from tidemill.strategy.watching.windows import Windows, rules
 
 Points = dict[Key, list[Point]]
@@ -39,12 +40,15 @@ def measure(turn: Turn, found: set[datetime]) -> Points:
     points: Points = {}
     for key, made in (*_signals(turn, found), *_performance(turn, found)):
         points[key] = made
+    watched = [(watch, key_of(watch)) for watch in rules(turn).measured]
+    for key, made in from_the_edge(turn, watched, found).items():
+        points[key] = [made.get(point.start, point) for point in points[key]]
     return points
 
 
 def _signals(turn: Turn, found: set[datetime]) -> Iterator[tuple[Key, list[Point]]]:
     """Measure what is watched besides, for everybody and for each cohort."""
-    watches, windows = rules(turn).signals, Windows.of(turn)
+    watches, windows = rules(turn).measured, Windows.of(turn)
     if not watches:
         return
     starts = sorted(found)

@@ -106,9 +106,16 @@ def _row(turn: Turn, start: datetime, model: str, made: Profile) -> dict[str, An
 
 def profiles(turn: Turn, since: datetime, until: datetime) -> dict[datetime, dict[str, Profile]]:
     """Return the profile of each window that starts in [since, until), by model version."""
-    if turn.world.events.version("profiles") < 0:
+    return stored(turn, "profiles", since, until)
+
+
+def stored(
+    turn: Turn, name: str, since: datetime, until: datetime
+) -> dict[datetime, dict[str, Profile]]:
+    """Add up the parts in a table of profiles, by window and model version."""
+    if turn.world.events.version(name) < 0:
         return {}
-    table = turn.view.table("profiles", since=since, until=until)
+    table = turn.view.table(name, since=since, until=until)
     rows = turn.view.arrow(table.order_by("predicted_at", "available_at", "model"))
     found: dict[datetime, dict[str, Profile]] = {}
     for row in rows.to_pylist():

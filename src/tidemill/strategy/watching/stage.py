@@ -19,12 +19,14 @@ from tidemill.strategy.watching.windows import Progress, Windows, touched
 
 MONITORING = "monitoring"
 WRITER = "monitoring"
+COUNTED = ("records", "edge_profiles")
+"""Without a row in either there is nothing to look at."""
 
 
 def due(turn: Turn) -> Iterator[Step]:
     """Say whether a window has closed, or more has come to be known of one."""
     state = turn.world.state
-    if not _wanted(turn) or turn.world.events.version("records") < 0:
+    if not _wanted(turn) or all(turn.world.events.version(t) < 0 for t in COUNTED):
         return
     windows = Windows.of(turn)
     begun, done = (Progress.of(state.fact(key)) for key in ("watching", "watched"))
@@ -68,7 +70,8 @@ def apply(turn: Turn, lease: Lease, step: Step) -> None:
     append = partial(turn.world.events.append, writer=WRITER, sequence=begun.sequence)
     append("profiles", profile(turn, lease, done.at))
     records = touched(turn, done.at, tables=("records",))
-    judged = judge(turn, found, records, measure(turn, found))
+    counted = touched(turn, done.at, tables=COUNTED)
+    judged = judge(turn, found, counted, measure(turn, found))
     judged += estimate(turn, records)
     append("signals", keep(turn, judged))
     failpoint("monitoring.judged")

@@ -16,7 +16,7 @@ from tidemill.monitoring.watching import Monitoring
 from tidemill.strategy.turn import Turn
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
-_TABLES = ("records", "labels", "chosen", "feedback")
+_TABLES = ("records", "labels", "chosen", "feedback", "edge_profiles")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,11 @@ class Windows:
         at: Any = rows.predicted_at
         return (at.truncate("s").epoch_seconds() // int(self.every.total_seconds())).cast("int64")
 
+    def spans(self, turn: Turn, start: datetime) -> list[int]:
+        """Return the spans that end with a window: each window counts in each span once."""
+        number = (start - _EPOCH) // self.every
+        return [span for span in rules(turn).spans if (number + 1) % span == 0]
+
     def before(self, start: datetime, n: int) -> list[datetime]:
         """Return the n windows before one, the oldest first."""
         return [start - k * self.every for k in range(n, 0, -1)]
@@ -70,6 +75,22 @@ class Windows:
 def rules(turn: Turn) -> Monitoring:
     """Return the monitoring part of the strategy; the stage is only asked where there is one."""
     return cast("Monitoring", turn.strategy.monitoring)
+
+
+def first_window(turn: Turn) -> datetime:
+    """Return the first window there is a profile of, reading no more than it must."""
+    tables = ("profiles", "edge_profiles")
+    known = tuple(turn.world.events.version(name) for name in tables)
+    kept = turn.world.remembered.get("first window")
+    if kept is None or kept[0] != known:
+        found = [Windows.of(turn).start(turn.now)]
+        for name, version in zip(tables, known, strict=True):
+            if version >= 0:
+                rows = turn.view.table(name)
+                at = turn.view.arrow(rows.aggregate(at=rows.predicted_at.min()))["at"][0].as_py()
+                found += [] if at is None else [at.astimezone(UTC)]
+        kept = turn.world.remembered["first window"] = (known, min(found))
+    return kept[1]
 
 
 def touched(
@@ -93,7 +114,9 @@ def touched(
     if closed and found and since is None:
         found |= _between(windows, min(found), now)
     elif closed and since is not None:
-        found |= _between(windows, windows.start(since), now) | _settled(turn, windows, since)
+        # Before the first window there was nothing that could be bad.
+        late = {s for s in _settled(turn, windows, since) if s >= first_window(turn)}
+        found |= _between(windows, windows.start(since), now) | late
     return {start for start in found if start < now or not closed}
 
 
