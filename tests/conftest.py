@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,3 +48,38 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("skipped, which in CI is a failure", red=True, bold=True)
         for node, reason in sorted(_unexpected.items()):
             terminalreporter.line(f"{node}: {reason}")
+
+
+# ------------------------------------------------------- servers, started when first asked for
+
+
+def _servers() -> Any:
+    if "servers" not in sys.modules:
+        spec = importlib.util.spec_from_file_location(
+            "servers", Path(__file__).parent / "servers.py"
+        )
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["servers"] = module
+        spec.loader.exec_module(module)
+    return sys.modules["servers"]
+
+
+@pytest.fixture(scope="session")
+def servers() -> Any:
+    return _servers()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A real PostgreSQL server, one for each process of the test run."""
+    server = _servers().Postgres()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[Any]:
+    """A server that speaks S3."""
+    server = _servers().ObjectStore()
+    yield server
+    server.close()

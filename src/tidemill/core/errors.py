@@ -50,6 +50,10 @@ class Busy(TidemillError):
     """Another process holds what this one needs."""
 
 
+class Unreachable(TidemillError):
+    """A server or a disk that the project needs does not answer, or refuses."""
+
+
 class Damaged(TidemillError):
     """Stored data does not match its own digest or invariants."""
 

@@ -22,6 +22,22 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Flaw:
+    """Something that is wrong with what is stored, and what can be done about it.
+
+    A store may have a method ``flaws() -> Iterable[Flaw]``; ``tidemill check`` asks it.
+    """
+
+    what: str
+    fix: str
+    mend: Callable[[], object] | None = None
+    """Puts it right without losing anything that was acknowledged; None where only a person can."""
+
+    def __str__(self) -> str:
+        return f"{self.what} Fix: {self.fix}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """The rows of a table at one version: Parquet files, or Arrow in memory."""
 
@@ -145,6 +161,10 @@ class StateStore(Protocol):
 
     def lease(self, owner: str) -> AbstractContextManager[Lease]:
         """Hold the right to change state; ``Busy`` when somebody living has it."""
+        ...
+
+    def hold(self, lease: Lease) -> None:
+        """Raise ``Busy`` when another has taken the lease over meanwhile."""
         ...
 
     def transition(self, lease: Lease, step: Transition) -> None:

@@ -427,9 +427,11 @@ def an_old_lease_is_fenced(bench: Bench[StateStore]) -> None:
         state.set_fact(old, "k", 1)
     with state.lease("two") as new:
         assert new.epoch > old.epoch
+        refused(Busy, lambda: state.hold(old))
         refused(Busy, lambda: state.set_fact(old, "k", 2))
         refused(Busy, lambda: state.transition(old, _step("v1", None, "triggered")))
         refused(Busy, lambda: state.set_fact(Lease(epoch=new.epoch + 1), "k", 2))
+        state.hold(new)
         state.set_fact(new, "k", 3)
     assert (state.fact("k"), state.journal()) == (3, [])
 

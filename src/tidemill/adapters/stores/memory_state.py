@@ -43,6 +43,9 @@ class MemoryState:
         self._epoch += 1
         yield Lease(epoch=self._epoch)
 
+    def hold(self, lease: Lease) -> None:
+        self._fence(lease)
+
     def transition(self, lease: Lease, step: Transition) -> None:
         self._fence(lease)
         # All that can be refused is, before anything is written.

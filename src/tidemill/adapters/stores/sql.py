@@ -1,21 +1,20 @@
-"""State in SQL through SQLAlchemy Core: SQLite in WAL mode, or in memory for replays."""
+"""State in SQL through SQLAlchemy Core: one path for SQLite, memory and PostgreSQL."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event
-from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 
+from tidemill.adapters.stores.databases import Database
+from tidemill.adapters.stores.leases import held
 from tidemill.adapters.stores.schema import (
     facts,
     fronts,
@@ -26,10 +25,13 @@ from tidemill.adapters.stores.schema import (
     machines,
     migrate,
 )
-from tidemill.core.errors import Busy, Damaged, NotAllowed
+from tidemill.core.errors import Busy, NotAllowed
 from tidemill.core.failpoints import failpoint
 from tidemill.core.machines import check_step
 from tidemill.core.ports import Front, JournalRow, Json, Lease, Machine, Transition
+
+_SKEW = 60.0
+"""Seconds that the clocks of this machine and of the database may differ."""
 
 
 class SqlState:
@@ -37,65 +39,42 @@ class SqlState:
 
     Parameters
     ----------
-    path
-        The SQLite file; None keeps everything in memory.
+    where
+        The SQLite file; the URL of a PostgreSQL database; None keeps everything in memory.
+    schema
+        On PostgreSQL, the schema that holds this project and no other.
+
+    Raises
+    ------
+    Unreachable
+        If the server does not answer, or does not let us in.
+    Damaged
+        If the state cannot be read, or was written by a newer tidemill.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        url = "sqlite://" if path is None else f"sqlite:///{path}"
-        pool: Json = {"poolclass": sa.StaticPool} if path is None else {}
-        self._engine = sa.create_engine(
-            url, connect_args={"timeout": 30, "check_same_thread": False}, **pool
-        )
-        event.listen(self._engine, "connect", _tune)
+    def __init__(self, where: Path | str | None, *, schema: str = "tidemill") -> None:
+        self._database = Database(where, schema=schema)
+        self._engine = self._database.engine
+        dialect = postgresql if self._database.remote else sqlite
+        self._upsert: Any = dialect.insert
         try:
-            migrate(self._engine, path)
-        except DatabaseError as error:
-            raise Damaged(
-                f"the state {path} cannot be read: {error.orig}.",
-                fix="restore it from a backup.",
-            ) from error
+            with self._database.told():
+                migrate(self._database)
+        except BaseException:
+            self._database.close()
+            raise
 
-    @contextmanager
-    def lease(self, owner: str) -> Generator[Lease, None, None]:
-        with self._exclusive():
-            with self._engine.begin() as db:
-                row = db.execute(sa.select(lease.c.epoch)).scalar()
-                epoch = 1 if row is None else row + 1
-                db.execute(sa.delete(lease))
-                db.execute(sa.insert(lease).values(epoch=epoch, owner=owner, at=_stamp()))
-            yield Lease(epoch=epoch)
+    def lease(self, owner: str) -> AbstractContextManager[Lease]:
+        return held(self._database, owner)
 
-    @contextmanager
-    def _exclusive(self) -> Generator[None, None, None]:
-        # The kernel lets go of the lock when its holder dies, so a kill -9 blocks nobody.
-        if self._path is None:
-            yield
-            return
-        with self._path.with_suffix(".lock").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.seek(0)
-                holder = file.read().strip() or "another process"
-                raise Busy(
-                    f"{holder} is changing this project.",
-                    fix="wait until it is done, or stop it; nothing was changed.",
-                ) from None
-            file.truncate(0)
-            file.write(f"process {os.getpid()}")
-            file.flush()
-            try:
-                yield
-            finally:
-                file.truncate(0)
+    def hold(self, lease: Lease) -> None:
+        with self._database.read() as db:
+            self._still(db, lease)
 
     def transition(self, lease: Lease, step: Transition) -> None:
         name = f"{step.kind}.{step.target}"
         failpoint(f"{name}.before")
-        with self._engine.begin() as db:
-            self._fence(db, lease)
+        with self._fenced(lease) as db:
             self._write(db, lease, step)
             for one in step.also:
                 self._write(db, lease, one)
@@ -117,42 +96,62 @@ class SqlState:
             db.execute(sa.insert(machines).values(kind=step.kind, id=step.id, **values))
         else:
             db.execute(sa.update(machines).where(here).values(**values))
+        # Numbered here: the server's own numbers leave gaps where a transaction was undone.
+        last = sa.select(sa.func.coalesce(sa.func.max(journal.c.seq), 0) + 1)
         db.execute(
             sa.insert(journal).values(
+                seq=last.scalar_subquery(),
                 at=at,
                 kind=step.kind,
                 machine=step.id,
                 source=step.source,
                 target=step.target,
-                why=step.why,
+                why=_clean(step.why),
                 payload=payload,
                 frontier=json.dumps(step.frontier, sort_keys=True),
                 strategy=step.strategy,
-                actor=step.actor,
+                actor=_clean(step.actor),
                 epoch=held.epoch,
             )
         )
         if step.front is not None:
             db.execute(
                 sa.insert(fronts).values(
-                    at=at, version=step.front or None, why=step.why, actor=step.actor
+                    at=at,
+                    version=step.front or None,
+                    why=_clean(step.why),
+                    actor=_clean(step.actor),
                 )
             )
         for key, value in step.meta.items():
             self._set(db, key, value)
 
+    @contextmanager
+    def _fenced(self, held: Lease) -> Generator[sa.Connection, None, None]:
+        """Do one transaction that changes state, if the lease is still ours when it is done."""
+        try:
+            with self._database.connect() as db, db.begin():
+                self._fence(db, held)
+                yield db
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                # Who takes over from one that stands still ends its sessions: say that.
+                self.hold(held)
+            raise self._database.explained(error) from error
+
     def _fence(self, db: sa.Connection, held: Lease) -> None:
         # A write, so that from here on nobody else can take the lease before this is committed.
         mine = sa.update(lease).where(lease.c.epoch == held.epoch).values(epoch=held.epoch)
         if db.execute(mine).rowcount != 1:
-            raise Busy(
-                "another process took over this project meanwhile.",
-                fix="nothing was changed; run the command again.",
-            )
+            raise _taken_over()
+
+    def _still(self, db: sa.Connection, held: Lease) -> None:
+        if db.execute(sa.select(lease.c.epoch)).scalar() != held.epoch:
+            raise _taken_over()
 
     def machine(self, kind: str, machine_id: str) -> Machine | None:
         query = sa.select(machines).where(machines.c.kind == kind, machines.c.id == machine_id)
-        with self._engine.connect() as db:
+        with self._database.read() as db:
             row = db.execute(query).first()
         return None if row is None else _machine(row)
 
@@ -160,12 +159,12 @@ class SqlState:
         query = sa.select(machines).where(machines.c.kind == kind)
         if states is not None:
             query = query.where(machines.c.state.in_(list(states)))
-        with self._engine.connect() as db:
+        with self._database.read() as db:
             return [_machine(r) for r in db.execute(query.order_by(machines.c.seq))]
 
     def journal(self, *, after: int = 0) -> list[JournalRow]:
         query = sa.select(journal).where(journal.c.seq > after).order_by(journal.c.seq)
-        with self._engine.connect() as db:
+        with self._database.read() as db:
             rows = db.execute(query).mappings().all()
         return [
             JournalRow(
@@ -185,62 +184,74 @@ class SqlState:
         ]
 
     def fronts(self) -> list[Front]:
-        with self._engine.connect() as db:
+        with self._database.read() as db:
             return [_front(r) for r in db.execute(sa.select(fronts).order_by(fronts.c.seq))]
 
     def front(self) -> Front | None:
         query = sa.select(fronts).order_by(fronts.c.seq.desc()).limit(1)
-        with self._engine.connect() as db:
+        with self._database.read() as db:
             row = db.execute(query).first()
         return None if row is None else _front(row)
 
     def fact(self, key: str) -> Any:
-        with self._engine.connect() as db:
+        with self._database.read() as db:
             text = db.execute(sa.select(facts.c.value).where(facts.c.key == key)).scalar()
         return None if text is None else json.loads(text)
 
     def set_fact(self, lease: Lease, key: str, value: Any) -> None:
         failpoint(f"fact.{key}.before")
-        with self._engine.begin() as db:
-            self._fence(db, lease)
+        with self._fenced(lease) as db:
             self._set(db, key, value)
         failpoint(f"fact.{key}.after")
 
     def _set(self, db: sa.Connection, key: str, value: Any) -> None:
         text = json.dumps(value, sort_keys=True)
-        row = upsert(facts).values(key=key, value=text)
+        row = self._upsert(facts).values(key=key, value=text)
         db.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": text}))
 
     def add_row(self, table: str, key: str, row: Json) -> bool:
         failpoint(f"ledger.{table}.before")
         values = {"book": table, "key": key, "row": json.dumps(row, sort_keys=True)}
-        with self._engine.begin() as db:
-            done = db.execute(upsert(ledger).values(**values).on_conflict_do_nothing())
+        with self._database.begin() as db:
+            row_added = self._upsert(ledger).values(**values).on_conflict_do_nothing()
+            added = db.execute(row_added.returning(ledger.c.seq)).scalar()
         failpoint(f"ledger.{table}.after")
-        return done.rowcount > 0
+        return added is not None
 
     def rows(self, table: str) -> list[Json]:
         query = sa.select(ledger.c.row).where(ledger.c.book == table).order_by(ledger.c.seq)
-        with self._engine.connect() as db:
+        with self._database.read() as db:
             return [json.loads(r) for r in db.execute(query).scalars()]
 
     def problems(self) -> list[str]:
-        """Return what SQLite itself finds wrong with the file, and whether it is migrated."""
-        with self._engine.connect() as db:
-            found = [str(r) for r in db.execute(sa.text("PRAGMA integrity_check")).scalars()]
+        """Return what the database itself finds wrong, and whether it is migrated."""
+        with self._database.read() as db:
             at = db.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-        wrong = [f for f in found if f != "ok"]
+            if self._database.remote:
+                wrong = _skewed(db.execute(sa.select(sa.func.clock_timestamp())).scalar_one())
+            else:
+                found = db.execute(sa.text("PRAGMA integrity_check")).scalars()
+                wrong = [str(f) for f in found if f != "ok"]
         return wrong if at == head() else [*wrong, f"the schema is {at}, not {head()}"]
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._database.close()
 
 
-def _tune(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def _taken_over() -> Busy:
+    return Busy(
+        "another process took over this project meanwhile.",
+        fix="nothing was changed; run the command again.",
+    )
+
+
+def _skewed(there: datetime) -> list[str]:
+    """Say whether this machine's clock is not the database's."""
+    off = (datetime.now(UTC) - there).total_seconds()
+    if abs(off) <= _SKEW:
+        return []
+    how = "ahead of" if off > 0 else "behind"
+    return [f"this machine's clock is {abs(off):,.0f} s {how} that of the database; set it"]
 
 
 def _machine(row: Any) -> Machine:
@@ -265,5 +276,6 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _stamp() -> str:
-    return _text(datetime.now(UTC))
+def _clean(text: str) -> str:
+    """Return a text as every database keeps it: without NUL, without half characters."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
