@@ -95,7 +95,7 @@ class Small:
         return self.world.events.snapshot(name).arrow
 
     def problems(self) -> list[str]:
-        return problems(self.world)
+        return [str(flaw) for flaw in problems(self.world)]
 
 
 def small_mill(*, salt: str = "s", start: datetime = START, **changes: Any) -> Small:

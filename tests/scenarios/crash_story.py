@@ -36,7 +36,8 @@ from tidemill.measures.edge import EdgeProfile
 from tidemill.measures.grid import Grid
 from tidemill.project import CONFIG, STRATEGY, Mill, create_project, open_project
 from tidemill.strategy import front, signing, worth
-from tidemill.strategy.check import digest, problems
+from tidemill.strategy.check import problems
+from tidemill.strategy.decided import digest
 from tidemill.strategy.watching import telling
 
 START = instant("2024-01-01")
@@ -378,7 +379,7 @@ def _mark(k: int) -> None:
 def look(tale: Tale) -> dict[str, Any]:
     """Return what must be equal to an undisturbed run, and what must be empty."""
     world = tale.mill.world
-    return {"problems": problems(world), "digest": digest(world)}
+    return {"problems": [str(p) for p in problems(world)], "digest": digest(world)}
 
 
 # ---------------------------------------------------------------- the fork server

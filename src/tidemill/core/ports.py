@@ -44,6 +44,8 @@ class Snapshot:
     schema: pa.Schema
     files: tuple[str, ...] = ()
     arrow: pa.Table | None = None
+    fetch: Callable[[Sequence[str]], tuple[str, ...]] | None = field(default=None, compare=False)
+    """Copies the files to this machine, for an engine that does not read them where they are."""
 
 
 class EventStore(Protocol):

@@ -22,7 +22,7 @@ import pyarrow as pa
 from tidemill.core.as_of import AsOf
 from tidemill.core.clock import ReplayedClock
 from tidemill.core.ports import Json, World
-from tidemill.strategy.check import decided
+from tidemill.strategy.decided import decided
 from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import settle
 

@@ -11,7 +11,8 @@ pytest.importorskip("sklearn", reason="the demo extra is not installed")
 
 from tidemill.faces.demo import run
 from tidemill.project import open_project
-from tidemill.strategy.check import digest, problems
+from tidemill.strategy.check import problems
+from tidemill.strategy.decided import digest
 
 
 @pytest.fixture

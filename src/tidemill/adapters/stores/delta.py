@@ -1,4 +1,4 @@
-"""Events in Delta tables, partitioned by day, append-only."""
+"""Events in Delta tables, partitioned by day, append-only: in a folder or in a bucket."""
 
 from __future__ import annotations
 
@@ -7,49 +7,80 @@ from pathlib import Path
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from tidemill.core.errors import Damaged, unknown
+from tidemill.adapters.stores.fetched import Fetched
+from tidemill.adapters.stores.places import Bucket
+from tidemill.core.errors import Damaged, TidemillError, unknown
 from tidemill.core.failpoints import failpoint
 from tidemill.core.ports import Snapshot
 from tidemill.core.records import TABLES, conform
 
 _PROPERTIES = WriterProperties(compression="ZSTD", compression_level=1)
+TIDY = 100
+"""Commits after which small files are merged, so that a commit does not get slower with them."""
+KEPT = 7 * 24
+"""Hours that files stay which a merge has replaced: somebody may be reading them."""
 
 
 class DeltaEvents:
-    """Event tables below one folder, each a Delta table.
+    """Event tables below one place, each a Delta table.
 
     A commit carries its (writer, sequence), so an append that is repeated after a crash is
     recognised and skipped. Tables are read by the file list of one snapshot.
+
+    Parameters
+    ----------
+    where
+        A folder, or a prefix in a bucket.
+    copies
+        Where copies of the files of a bucket are kept for an engine that reads local files.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, where: Path | Bucket, *, copies: Path | None = None) -> None:
+        self._where = where
         self._open: dict[str, DeltaTable] = {}
+        self._options = where.delta if isinstance(where, Bucket) else None
+        self._fetch: Fetched | None = None
+        if isinstance(where, Bucket) and copies is not None:
+            self._fetch = Fetched(where, copies)
 
     def append(self, table: str, rows: pa.Table, *, writer: str, sequence: int) -> bool:
         schema = _schema(table)
         delta = self._table(table)
-        if delta is not None:
-            done = delta.transaction_version(writer)
-            if done is not None and done >= sequence:
-                return False
+        if delta is not None and _done(delta, writer, sequence):
+            return False
         if rows.num_rows == 0:
             return True
         failpoint(f"events.{table}.before")
-        stamp = CommitProperties(app_transactions=[Transaction(writer, sequence)])
+        try:
+            self._write(table, delta, conform(rows, schema), Transaction(writer, sequence))
+        except CommitFailedError as error:
+            # A store that answered too late was asked again, and found its own commit there.
+            self._open.pop(table, None)
+            delta = self._table(table)
+            if delta is None or not _done(delta, writer, sequence):
+                raise self._failed(table, error) from error
+        except Exception as error:
+            raise self._failed(table, error) from error
+        failpoint(f"events.{table}.after")
+        delta = self._open.get(table)
+        if delta is not None and delta.version() % TIDY == TIDY - 1:
+            self.compact(table)
+        return True
+
+    def _write(self, name: str, delta: DeltaTable | None, rows: pa.Table, mark: Transaction) -> None:
+        stamp = CommitProperties(app_transactions=[mark])
         write_deltalake(
-            delta if delta is not None else str(self._folder / table),
-            conform(rows, schema),
+            delta if delta is not None else self._uri(name),
+            pa.RecordBatchReader.from_batches(rows.schema, rows.to_batches()),
             partition_by=["day"],
             mode="append",
             schema_mode="merge",
             commit_properties=stamp,
             writer_properties=_PROPERTIES,
+            storage_options=None if delta is not None else self._options,
         )
-        failpoint(f"events.{table}.after")
-        return True
 
     def snapshot(
         self,
@@ -69,7 +100,8 @@ class DeltaEvents:
         files = delta.file_uris(file_pruning_predicate=" AND ".join(bounds) or None)
         present = pa.schema(delta.schema().to_arrow())
         extra = [f for f in present if f.name not in declared.names]
-        return Snapshot(schema=pa.schema([*declared, *extra]), files=tuple(sorted(files)))
+        schema = pa.schema([*declared, *extra])
+        return Snapshot(schema=schema, files=tuple(sorted(files)), fetch=self._fetch)
 
     def version(self, table: str) -> int:
         delta = self._table(table)
@@ -79,29 +111,52 @@ class DeltaEvents:
         delta = self._table(table)
         if delta is not None:
             failpoint(f"events.{table}.compact.before")
-            delta.optimize.compact()
-            delta.create_checkpoint()
+            try:
+                delta.optimize.compact()
+                delta.create_checkpoint()
+                delta.vacuum(retention_hours=KEPT, dry_run=False)
+            except CommitFailedError:
+                # Another machine appends or merges at this moment: the next one does it.
+                self._open.pop(table, None)
+            except Exception as error:
+                raise self._failed(table, error) from error
             failpoint(f"events.{table}.compact.after")
+
+    def _uri(self, name: str) -> str:
+        return (self._where / name).url if isinstance(self._where, Bucket) else str(self._where / name)
 
     def _table(self, name: str) -> DeltaTable | None:
         delta = self._open.get(name)
         try:
             if delta is None:
-                if not (self._folder / name / "_delta_log").exists():
+                if isinstance(self._where, Path) and not (self._where / name / "_delta_log").exists():
                     return None
-                delta = self._open[name] = DeltaTable(str(self._folder / name))
+                delta = self._open[name] = DeltaTable(self._uri(name), storage_options=self._options)
             else:
                 delta.update_incremental()
         except TableNotFoundError:
             return None
         except Exception as error:
             self._open.pop(name, None)
-            why = " ".join(str(error).split())[:300]
-            raise Damaged(
-                f"the table {name!r} in {self._folder} cannot be read: {why}.",
-                fix="restore the folder from a backup.",
-            ) from error
+            raise self._failed(name, error) from error
         return delta
+
+    def _failed(self, name: str, error: Exception) -> TidemillError:
+        """Return what an error of Delta means to a person."""
+        if isinstance(error, TidemillError):
+            return error
+        if isinstance(self._where, Bucket) and (isinstance(error, OSError) or "S3" in str(error)):
+            return self._where.failed(error)
+        why = " ".join(str(error).split())[:300]
+        return Damaged(
+            f"the table {name!r} in {self._where} cannot be read: {why}.",
+            fix="restore the folder from a backup.",
+        )
+
+
+def _done(delta: DeltaTable, writer: str, sequence: int) -> bool:
+    done = delta.transaction_version(writer)
+    return done is not None and done >= sequence
 
 
 def _schema(table: str) -> pa.Schema:

@@ -6,11 +6,17 @@ import hashlib
 import os
 import re
 import tempfile
+import time
+from datetime import timedelta
 from pathlib import Path
 
 from tidemill.core.errors import BadValue, Damaged, NotFound
 from tidemill.core.failpoints import failpoint
+from tidemill.core.ports import Flaw
 
+PART = ".part-"
+"""How the name of a file begins that is not whole yet."""
+_ABANDONED = timedelta(days=1)
 _NAME = re.compile(r"[a-z]+")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -53,6 +59,10 @@ class FileBlobs:
             return []
         return sorted(p.name for p in folder.iterdir() if _DIGEST.fullmatch(p.name))
 
+    def flaws(self) -> list[Flaw]:
+        """Tell of files that a killed process left unfinished; nobody reads them."""
+        return leftovers(self._folder)
+
     def _path(self, kind: str, digest: str) -> Path:
         check_name(kind, digest)
         return self._folder / kind / digest
@@ -64,10 +74,37 @@ def check_name(kind: str, digest: str | None = None) -> None:
         raise BadValue(f"{kind!r}, {digest!r} names no blob.", fix="give a sha256 digest.")
 
 
+def leftovers(folder: Path, *, older: timedelta = _ABANDONED) -> list[Flaw]:
+    """Find unfinished files below a folder that no living process can still be writing.
+
+    Parameters
+    ----------
+    older
+        How long nothing was written to them, at least.
+    """
+    until = time.time() - older.total_seconds()
+    parts = [p for p in folder.rglob(f"{PART}*") if p.is_file() and p.stat().st_mtime < until]
+    if not parts:
+        return []
+
+    def mend() -> None:
+        for part in parts:
+            part.unlink(missing_ok=True)
+
+    size = sum(p.stat().st_size for p in parts)
+    return [
+        Flaw(
+            what=f"{len(parts):,} unfinished files of killed processes, {size:,} bytes, are in {folder}.",
+            fix="tidemill check --repair removes them.",
+            mend=mend,
+        )
+    ]
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all, even after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=PART)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -15,6 +15,7 @@ from tidemill.faces.cli.printing import answer, count, facts, table
 from tidemill.faces.cli.table_options import GROUP, UNSAID, TableOptions
 
 if TYPE_CHECKING:
+    from tidemill.project import Mill
     from tidemill.strategy.backtest.table import Understood
 
 
@@ -24,6 +25,7 @@ def check(
     *,
     columns: TableOptions = UNSAID,
     step: Annotated[str | None, Parameter(group=GROUP, metavar="DURATION")] = None,
+    repair: Annotated[bool, Parameter(negative=())] = False,
     options: Options = USUAL,
 ) -> Exit:
     """Look again at every invariant of the project; or say what a table can tell.
@@ -41,52 +43,74 @@ def check(
         of a database.
     step
         How long a step of the replay is, such as 7d; chosen from the table without.
+    repair
+        Mend what can be mended without losing anything, and say what was left and why.
     """
-    if path is not None:
+    if path is not None and not repair:
         return _check_table(path, columns, step, options)
+    if path is not None:
+        raise BadValue("a table is not repaired.", fix="leave out --repair, or the table.")
     if columns != UNSAID or step is not None:
         raise BadValue(
             "there are options for a table, but no table.",
             fix="name the table: tidemill check TABLE --time COLUMN --label COLUMN.",
         )
-    return _check_project(options)
+    return _check_project(options, mending=repair)
 
 
-def _check_project(options: Options) -> Exit:
-    from tidemill.strategy.check import digest, problems
+def _check_project(options: Options, *, mending: bool) -> Exit:
+    from tidemill.strategy.check import problems, repair
+    from tidemill.strategy.decided import digest
     from tidemill.strategy.watching.costing import costs
 
+    strategy, monitoring, mended = None, None, []
     with options.open() as mill:
-        found, strategy, monitoring = problems(mill.world), None, None
+        source = _source(mill)
+        found = problems(mill.world, source=source)
+        if mending and any(flaw.mend for flaw in found):
+            with mill.world.state.lease("repair"):  # what is half done by somebody is no flaw
+                mended = repair(problems(mill.world, source=source))
+            found = problems(mill.world, source=source)
+        told = [{"what": f.what, "fix": f.fix, "mendable": f.mend is not None} for f in found]
         try:
             strategy = mill.strategy.hash
             monitoring = costs(mill.world, mill.strategy)
         except TidemillError as error:
-            found.append(str(error))
+            told.append({"what": error.what, "fix": error.fix, "mendable": False})
         try:
             decided = digest(mill.world)
         except TidemillError:
             decided = None  # what keeps it from being read is among the problems
-    document = {
-        "ok": not found,
-        "problems": found,
+    document: Json = {
+        "ok": not told,
+        "problems": told,
+        "mended": [flaw.what for flaw in mended],
         "digest": decided,
         "strategy": strategy,
         "monitoring": monitoring,
     }
 
     def show(out: Console) -> None:
-        if not found:
+        for what in document["mended"]:
+            out.print(f"Mended: {what}", soft_wrap=True)
+        if not told:
             out.print(f"All is well. Digest of all that was decided: {decided}")
         else:
-            out.print(f"{count(len(found), 'problem')}:", style="bold")
-        for line in found:
-            out.print(f"  {line}", soft_wrap=True)
+            out.print(f"{count(len(told), 'problem')}:", style="bold")
+        for one in told:
+            out.print(f"  {one['what']}\n    Fix: {one['fix']}", soft_wrap=True)
         if monitoring is not None:
             show_costs(out, monitoring)
 
     answer(document, options, show)
-    return Exit.PROBLEMS if found else Exit.DONE
+    return Exit.PROBLEMS if told else Exit.DONE
+
+
+def _source(mill: Mill) -> bytes | None:
+    from tidemill.project import STRATEGY
+
+    path = mill.path / STRATEGY
+    return path.read_bytes() if path.exists() else None
 
 
 def show_costs(out: Console, found: Json) -> None:
