@@ -70,6 +70,7 @@ if TYPE_CHECKING:
         Projection,
     )
     from tidemill.monitoring.drift import Floors
+    from tidemill.monitoring.joint import MMD, DomainClassifier, SlicedDistance
     from tidemill.monitoring.outcomes import Coverage, FeedbackMean, FeedbackRate, Lag
     from tidemill.monitoring.proxies import (
         EdgeCase,
@@ -168,6 +169,9 @@ _HOMES = {
     "Monitoring": "tidemill.monitoring.watching",
     "Watch": "tidemill.monitoring.watching",
     "Route": "tidemill.monitoring.routes",
+    "MMD": "tidemill.monitoring.joint",
+    "SlicedDistance": "tidemill.monitoring.joint",
+    "DomainClassifier": "tidemill.monitoring.joint",
     "Proxy": "tidemill.monitoring.proxies",
     "OutputLength": "tidemill.monitoring.proxies",
     "OutputShare": "tidemill.monitoring.proxies",
@@ -211,6 +215,7 @@ _NAMES = {"open": "open_project"}
 __all__ = [
     "AUC",
     "MAE",
+    "MMD",
     "MSE",
     "Above",
     "Accuracy",
@@ -237,6 +242,7 @@ __all__ = [
     "Coverage",
     "Cron",
     "Cusum",
+    "DomainClassifier",
     "DroppedBy",
     "Duplicates",
     "EdgeCase",
@@ -297,6 +303,7 @@ __all__ = [
     "Schema",
     "Seeded",
     "SinceChange",
+    "SlicedDistance",
     "Staleness",
     "Strategy",
     "Throughput",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Any
 
 from tidemill.core.errors import BadValue
@@ -12,6 +12,21 @@ from tidemill.core.rule import rule
 from tidemill.core.signals import VerdictRule
 from tidemill.monitoring.routes import Route
 from tidemill.monitoring.verdicts import Limit, Predicted
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A rule that is measured on all records of a window, or compared on some of them."""
+
+    def broken(self, value: object) -> str | None:
+        fits = hasattr(value, "measured") or hasattr(value, "compared")
+        if fits and not isinstance(value, type):
+            return None
+        return "a signal, such as NullRate('age', at_most=0.01) or MMD()"
+
+    def bad(self) -> Iterator[object]:
+        yield from (None, 1, object())
+
 
 REFERENCES = ("validation", "training", "sliding", "fixed")
 
@@ -24,7 +39,7 @@ class Watch:
     ----------
     signal
         What is measured in each base window: a data quality rule, a :class:`Proxy`, a rate of
-        feedback, a latency.
+        feedback, a latency, a distance in many columns such as :class:`MMD`.
     verdict
         When it is bad. None leaves it to the signal's own judgement if it has one, and to a
         predicted range otherwise.
@@ -39,7 +54,7 @@ class Watch:
     False
     """
 
-    signal: Annotated[Any, Has("measured", "a signal, such as NullRate('age', at_most=0.01)")]
+    signal: Annotated[Any, Signal()]
     _: KW_ONLY
     verdict: Annotated[VerdictRule, Has("__call__", "a rule, such as Predicted()")] | None = None
     alerting: bool = True
@@ -72,8 +87,8 @@ class Monitoring:
         How many base windows are looked at together, one such stretch after the other; several
         sizes at once find what is sudden and what is slow.
     signals
-        Other signals: data quality rules, proxies, rates of feedback, latencies; each as it
-        is, or in a :class:`Watch` that says when it is bad.
+        Other signals: data quality rules, proxies, rates of feedback, latencies, distances in
+        many columns; each as it is, or in a :class:`Watch` that says when it is bad.
     performance
         When a metric of the strategy is bad; only worse is bad.
     pages
@@ -125,6 +140,16 @@ class Monitoring:
                 fix="pass spans such as (1, 7).",
             )
         object.__setattr__(self, "spans", tuple(sorted(set(spans))))
+
+    @property
+    def measured(self) -> tuple[Watch, ...]:
+        """Those signals that are a number of all records of a window."""
+        return tuple(w for w in self.signals if not hasattr(w.signal, "compared"))
+
+    @property
+    def joint(self) -> tuple[Watch, ...]:
+        """Those that compare some records of each window, in many columns at once."""
+        return tuple(w for w in self.signals if hasattr(w.signal, "compared"))
 
     def alpha(self, *, window_days: float) -> float:
         """Return how likely any false alert may be in one base window."""

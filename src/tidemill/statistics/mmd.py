@@ -91,7 +91,7 @@ def mmd(
     found = found.scaled() if standardise else found
     rng = np.random.default_rng(seed)
     points = found.together()
-    points /= _width(points, rng)
+    points /= kernel_width(points, rng)
     frequencies = rng.normal(size=(points.shape[1], max(1, features // 2))).astype(np.float32)
     totals, counts = _totals(found, _features(points, frequencies), permutations, rng)
     value, *permuted = _squared(totals, counts)
@@ -106,11 +106,11 @@ def mmd(
     )
 
 
-def _width(points: NDArray[Any], rng: np.random.Generator) -> float:
+def kernel_width(points: NDArray[Any], rng: np.random.Generator, *, most: int = SUBSAMPLE) -> float:
     """Return the width of the kernel: the root of half the median squared distance."""
     some = points
-    if len(points) > SUBSAMPLE:
-        some = points[rng.choice(len(points), SUBSAMPLE, replace=False)]
+    if len(points) > most:
+        some = points[rng.choice(len(points), most, replace=False)]
     some = some.astype(np.float64)
     squares = np.einsum("ij,ij->i", some, some)
     apart = squares[:, None] + squares[None, :] - 2 * some @ some.T

@@ -9,6 +9,7 @@ from tidemill.core.signals import Judgement, Key, Point
 from tidemill.core.verdict import Verdict
 from tidemill.strategy.turn import Turn
 from tidemill.strategy.watching.drifting import Drift
+from tidemill.strategy.watching.jointly import Jointly
 from tidemill.strategy.watching.measuring import Points
 from tidemill.strategy.watching.ruling import Ruling, rulings, usual
 from tidemill.strategy.watching.store import Judged, Past, history
@@ -36,11 +37,12 @@ def judge(turn: Turn, found: set[datetime], records: set[datetime], points: Poin
     windows = Windows.of(turn)
     series = _series(turn, min(found), points)
     ruled = {k: r for k, r in rulings(turn.strategy, rules(turn)).items() if k in series}
-    drift = Drift(turn, records)
+    drift, joint = Drift(turn, records), Jointly(turn, records)
     judged: list[Judged] = []
     for start in sorted(found):
         here = {key: made for key, past in series.items() if (made := _until(past, start))}
-        tests = sum(key in ruled and ruled[key].alerting for key in here) + drift.tests(start)
+        tests = sum(key in ruled and ruled[key].alerting for key in here)
+        tests += drift.tests(start) + joint.tests(start)
         alpha = rules(turn).alpha(window_days=windows.days) / max(1, tests)
         for key, made in here.items():
             said = _said(turn, ruled.get(key), made, alpha)
@@ -49,6 +51,7 @@ def judge(turn: Turn, found: set[datetime], records: set[datetime], points: Poin
             series[key][start] = Past(point=one.point, alert=one.alert)
             judged.append(one)
         judged += drift.judge(start, alpha=alpha * drift.tests(start))
+        judged += joint.judge(start, alpha=alpha)
     return judged
 
 

@@ -16,7 +16,9 @@ from tidemill.core.errors import BadInput
 from tidemill.core.ports import Json
 from tidemill.core.records import FEATURE
 from tidemill.core.signals import KINDS, Key
+from tidemill.measures.condition import All, Condition
 from tidemill.measures.profile import Categories, Numbers, Profile
+from tidemill.measures.projection import asked
 from tidemill.monitoring.drift import Shift
 from tidemill.monitoring.drift.arms import MISSING, UNKNOWN, known_range
 from tidemill.strategy.strategy import Strategy
@@ -82,6 +84,10 @@ def _value(then: Categories, now: Categories) -> Json:
 
 def inside(rows: ir.Table, column: str, where: Json) -> ir.Table:
     """Keep the records where a column is as ``where`` says."""
+    if "all" in where:
+        made: list[Json] = [{**one, "values": tuple(one["values"])} for one in where["all"]]
+        region = All(tuple(Condition(**one) for one in made))
+        return rows.filter(asked("the region", region, rows))
     name = FEATURE + column if FEATURE + column in rows.columns else column
     if name not in rows.columns:
         raise BadInput(f"records have no column {column!r}.", fix="see 'tidemill metrics'.")

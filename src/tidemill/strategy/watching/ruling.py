@@ -46,10 +46,10 @@ class Ruling:
 
 
 def rulings(strategy: Strategy, monitoring: Monitoring) -> dict[Key, Ruling]:
-    """Return how each signal of a strategy is judged, except drift."""
+    """Return how each signal of a strategy is judged, except drift of any kind."""
     found: dict[Key, Ruling] = {}
     cohorts = ("", *(c.name for c in strategy.cohorts))
-    for watch in monitoring.signals:
+    for watch in monitoring.measured:
         ruling = _of_watch(watch, monitoring)
         found |= {key_of(watch, cohort): ruling for cohort in cohorts}
     for metric in yardsticks(strategy):
