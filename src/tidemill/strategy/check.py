@@ -52,8 +52,6 @@ def problems(world: World, *, source: bytes | None = None) -> list[Flaw]:
             found += flaws()
         except TidemillError as error:
             found.append(Flaw(what=error.what, fix=error.fix))
-    inspect: Callable[[], Iterable[str]] = getattr(world.state, "problems", list)
-    found += [Flaw(what=what, fix=BACKUP) for what in inspect()]
     return list({flaw.what: flaw for flaw in found}.values())
 
 

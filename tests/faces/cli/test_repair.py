@@ -68,6 +68,26 @@ def test_a_state_that_was_changed_by_hand_is_left_as_it_is(tidemill, project):
     assert all("by hand" in p["fix"] for p in said.json["problems"])
 
 
+def test_an_index_of_the_state_is_built_again(tidemill, project):
+    import sqlite3
+
+    with sqlite3.connect(project / "state.db") as db:
+        db.execute("create index times on journal (at)")
+        db.execute("pragma writable_schema = on")
+        # The index as it would be of an empty table: its rows are missing from it.
+        db.execute("create table emptied as select at from journal limit 0")
+        db.execute("create index no_times on emptied (at)")
+        [(root,)] = db.execute("select rootpage from sqlite_master where name = 'no_times'")
+        db.execute("update sqlite_master set rootpage = ? where name = 'times'", (root,))
+        db.execute("delete from sqlite_master where name = 'no_times'")
+    here = ("--project", project, "--json")
+    found = tidemill("check", *here).json["problems"]
+    assert any("missing from index" in p["what"] and p["mendable"] for p in found)
+    tidemill("check", "--repair", *here)
+    after = tidemill("check", *here).json["problems"]
+    assert not any("index" in p["what"] for p in after)
+
+
 def test_a_table_is_not_repaired(tidemill, tmp_path):
     said = tidemill("check", "rows.parquet", "--repair", "--json")
     assert said.code == 2

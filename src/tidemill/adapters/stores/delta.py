@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,14 +15,19 @@ from tidemill.adapters.stores.fetched import Fetched
 from tidemill.adapters.stores.places import Bucket
 from tidemill.core.errors import Damaged, TidemillError, unknown
 from tidemill.core.failpoints import failpoint
-from tidemill.core.ports import Snapshot
+from tidemill.core.ports import Flaw, Snapshot
 from tidemill.core.records import TABLES, conform
 
 _PROPERTIES = WriterProperties(compression="ZSTD", compression_level=1)
 TIDY = 100
 """Commits after which small files are merged, so that a commit does not get slower with them."""
+SMALL = {"profiles": 32, "signals": 32, "edge_profiles": 32}
+"""Tables of a few rows a look, which every look reads: they are not cut by day, but merged after so
+many commits, so that a look reads few files however many days there are."""
+FULL = 4 << 20
+"""Bytes from which on a file of them is merged no more, so that old windows are not read."""
 KEPT = 7 * 24
-"""Hours that files stay which a merge has replaced: somebody may be reading them."""
+"""Hours that files stay which no version needs: somebody may still be reading or writing them."""
 
 
 class DeltaEvents:
@@ -65,16 +72,25 @@ class DeltaEvents:
             raise self._failed(table, error) from error
         failpoint(f"events.{table}.after")
         delta = self._open.get(table)
-        if delta is not None and delta.version() % TIDY == TIDY - 1:
+        tidy = SMALL.get(table, TIDY)
+        if delta is not None and delta.version() % tidy == tidy - 1:
             self.compact(table)
         return True
 
-    def _write(self, name: str, delta: DeltaTable | None, rows: pa.Table, mark: Transaction) -> None:
+    def _write(
+        self, name: str, delta: DeltaTable | None, rows: pa.Table, mark: Transaction
+    ) -> None:
         stamp = CommitProperties(app_transactions=[mark])
+        if delta is not None:
+            by = delta.metadata().partition_columns
+        else:
+            by = [] if name in SMALL else ["day"]
+        if not by:
+            rows = rows.drop_columns(["day"])
         write_deltalake(
             delta if delta is not None else self._uri(name),
             pa.RecordBatchReader.from_batches(rows.schema, rows.to_batches()),
-            partition_by=["day"],
+            partition_by=by or None,
             mode="append",
             schema_mode="merge",
             commit_properties=stamp,
@@ -94,8 +110,11 @@ class DeltaEvents:
         delta = self._table(table)
         if delta is None:
             return Snapshot(schema=declared)
-        bounds = [f"day >= '{since}'"] if since else []
-        bounds += [f"day <= '{until}'"] if until else []
+        name, day = "day", timedelta(days=0)
+        if not delta.metadata().partition_columns:
+            name, day = "predicted_at", timedelta(days=1)  # the end of the last day
+        bounds = [f"{name} >= '{since}'"] if since else []
+        bounds += [f"{name} <= '{until + day}'"] if until else []
         bounds += [f"available_at >= '{arrived.isoformat()}'"] if arrived else []
         files = delta.file_uris(file_pruning_predicate=" AND ".join(bounds) or None)
         present = pa.schema(delta.schema().to_arrow())
@@ -112,7 +131,7 @@ class DeltaEvents:
         if delta is not None:
             failpoint(f"events.{table}.compact.before")
             try:
-                delta.optimize.compact()
+                delta.optimize.compact(target_size=FULL if table in SMALL else None)
                 delta.create_checkpoint()
                 delta.vacuum(retention_hours=KEPT, dry_run=False)
             except CommitFailedError:
@@ -122,17 +141,36 @@ class DeltaEvents:
                 raise self._failed(table, error) from error
             failpoint(f"events.{table}.compact.after")
 
+    def flaws(self) -> Iterator[Flaw]:
+        """Tell of files that no version of a table needs: of commits that never were, or merged."""
+        for name in TABLES:
+            delta = self._table(name)
+            spare = [] if delta is None else delta.vacuum(KEPT, dry_run=True, full=True)
+            if delta is not None and spare:
+                yield Flaw(
+                    what=f"{len(spare):,} files of {name} belong to no row since a week or longer.",
+                    fix="tidemill check --repair removes them.",
+                    mend=partial(delta.vacuum, KEPT, dry_run=False, full=True),
+                )
+
     def _uri(self, name: str) -> str:
-        return (self._where / name).url if isinstance(self._where, Bucket) else str(self._where / name)
+        return (
+            (self._where / name).url if isinstance(self._where, Bucket) else str(self._where / name)
+        )
 
     def _table(self, name: str) -> DeltaTable | None:
         delta = self._open.get(name)
         try:
             if delta is None:
-                if isinstance(self._where, Path) and not (self._where / name / "_delta_log").exists():
+                if (
+                    isinstance(self._where, Path)
+                    and not (self._where / name / "_delta_log").exists()
+                ):
                     return None
-                delta = self._open[name] = DeltaTable(self._uri(name), storage_options=self._options)
-            else:
+                delta = self._open[name] = DeltaTable(
+                    self._uri(name), storage_options=self._options
+                )
+            elif self._moved(name, delta):
                 delta.update_incremental()
         except TableNotFoundError:
             return None
@@ -140,6 +178,18 @@ class DeltaEvents:
             self._open.pop(name, None)
             raise self._failed(name, error) from error
         return delta
+
+    def _moved(self, name: str, delta: DeltaTable) -> bool:
+        """Tell whether a table may have a newer version, without listing its whole log.
+
+        Versions have no gap, so the next one is looked for. A log is cut at its start only, and
+        not before a week: this process then stood still for so long that it reads anew.
+        """
+        if not isinstance(self._where, Path):
+            return True
+        log = self._where / name / "_delta_log"
+        here, following = (log / f"{delta.version() + k:020}.json" for k in (0, 1))
+        return following.exists() or not here.exists()
 
     def _failed(self, name: str, error: Exception) -> TidemillError:
         """Return what an error of Delta means to a person."""

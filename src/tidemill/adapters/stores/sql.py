@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Sequence
+import re
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,8 +29,9 @@ from tidemill.adapters.stores.schema import (
 from tidemill.core.errors import Busy, NotAllowed
 from tidemill.core.failpoints import failpoint
 from tidemill.core.machines import check_step
-from tidemill.core.ports import Front, JournalRow, Json, Lease, Machine, Transition
+from tidemill.core.ports import Flaw, Front, JournalRow, Json, Lease, Machine, Transition
 
+_INDEX = re.compile(r"missing from index|wrong # of entries in index")
 _SKEW = 60.0
 """Seconds that the clocks of this machine and of the database may differ."""
 
@@ -223,16 +225,29 @@ class SqlState:
         with self._database.read() as db:
             return [json.loads(r) for r in db.execute(query).scalars()]
 
-    def problems(self) -> list[str]:
-        """Return what the database itself finds wrong, and whether it is migrated."""
+    def flaws(self) -> Iterator[Flaw]:
+        """Tell what the database itself finds wrong, and whether it is migrated."""
         with self._database.read() as db:
             at = db.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
             if self._database.remote:
-                wrong = _skewed(db.execute(sa.select(sa.func.clock_timestamp())).scalar_one())
+                yield from _skewed(db.execute(sa.select(sa.func.clock_timestamp())).scalar_one())
+                found: list[str] = []
             else:
-                found = db.execute(sa.text("PRAGMA integrity_check")).scalars()
-                wrong = [str(f) for f in found if f != "ok"]
-        return wrong if at == head() else [*wrong, f"the schema is {at}, not {head()}"]
+                found = [str(f) for f in db.execute(sa.text("PRAGMA integrity_check")).scalars()]
+        yield from (self._broken(what) for what in found if what != "ok")
+        if at != head():
+            yield Flaw(what=f"the schema is {at}, not {head()}.", fix="run any command again.")
+
+    def _broken(self, what: str) -> Flaw:
+        if _INDEX.search(what):  # an index says nothing that its table does not
+            fix = "tidemill check --repair builds the indexes of the state again."
+            return Flaw(what=f"the state: {what}.", fix=fix, mend=self._reindex)
+        fix = "restore the folder of the project, all of it, from a backup."
+        return Flaw(what=f"the state: {what}.", fix=fix)
+
+    def _reindex(self) -> None:
+        with self._engine.begin() as db:
+            db.execute(sa.text("REINDEX"))
 
     def close(self) -> None:
         self._database.close()
@@ -245,13 +260,13 @@ def _taken_over() -> Busy:
     )
 
 
-def _skewed(there: datetime) -> list[str]:
+def _skewed(there: datetime) -> Iterator[Flaw]:
     """Say whether this machine's clock is not the database's."""
     off = (datetime.now(UTC) - there).total_seconds()
-    if abs(off) <= _SKEW:
-        return []
-    how = "ahead of" if off > 0 else "behind"
-    return [f"this machine's clock is {abs(off):,.0f} s {how} that of the database; set it"]
+    if abs(off) > _SKEW:
+        how = "ahead of" if off > 0 else "behind"
+        what = f"this machine's clock is {abs(off):,.0f} s {how} that of the database."
+        yield Flaw(what=what, fix="set it.")
 
 
 def _machine(row: Any) -> Machine:
