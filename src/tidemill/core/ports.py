@@ -250,7 +250,8 @@ class Job:
     kind: str
     """``fit``, ``answer``, ``check`` (answers and their latency) or ``label``."""
     work: Any = None
-    """The trainer, or the labelling function."""
+    """The trainer, the labelling function, or what else is asked of one who answers
+    (:class:`tidemill.core.importance.Importance`)."""
     table: pa.Table | None = None
     models: Mapping[str, bytes] = field(default_factory=dict)
     seconds: float = 3600.0
@@ -316,6 +317,8 @@ class World:
     jobs: Jobs
     inbox: Inbox
     salt: str
+    place: str = ""
+    """Names this machine, where several turn one mill: what was taken in from its own inbox."""
     door: Callable[[datetime], Any] | None = None
     """Opens the door to data at a moment, where a store knows a faster way than the engine."""
     recall: Callable[[tuple[Any, ...], Callable[[], Any]], Any] | None = None

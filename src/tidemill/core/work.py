@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from tidemill.core.errors import BadInput
+from tidemill.core.importance import Importance
 from tidemill.core.model import Answers, answer
 from tidemill.core.ports import Job, JobResult
 from tidemill.core.rules import TrainingData
@@ -89,7 +90,17 @@ def _answer(job: Job, dump: Dump, load: Load) -> JobResult:
             continue
         if job.kind == "check":
             facts[f"{name}_ms"] = _latency(model, table)
+        if name == CANDIDATE and isinstance(job.work, Importance):
+            facts |= _importance(job.work, model, table)
     return JobResult(ok=True, tables=tables, facts=facts)
+
+
+def _importance(wanted: Importance, model: object, table: pa.Table) -> dict[str, Any]:
+    """Ask what answers rest on; a model that cannot answer such rows fails nobody by that."""
+    try:
+        return wanted.of(model, table)
+    except Exception as error:  # noqa: BLE001 - the user's model may raise anything
+        return {"importance_why": reason(error)}
 
 
 def _no_answers(n: int) -> pa.Table:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from tidemill.core.durations import duration
 from tidemill.core.errors import unknown
+from tidemill.core.importance import Importance
 from tidemill.core.machines import LABELLING, PENDING, RELEASE
 from tidemill.core.ports import Job, Json, Lease, Machine, StateStore
 from tidemill.core.rules import Gate, TestSet
@@ -34,6 +35,8 @@ _JOBS = {"training": "fit", "scoring": "score", "checking": "check"}
 """States that wait for a job, and what the job is called."""
 
 
+_MATTERING = ("importance", "importance_why")
+"""What a job says of how much answers rest on each feature, for monitoring."""
 _FIX = ". Fix: mend the training; jobs/ has what it printed, and the next retrain tries again."
 
 
@@ -222,6 +225,7 @@ def _tested(turn: Turn, m: Machine, step: Step) -> Json:
         "verdict": card["verdict"],
         "why": card["why"],
         "tested_at": turn.now.isoformat(),
+        **{k: v for k, v in step.data.facts.items() if k in _MATTERING},
         "_why": f"{card['verdict']}: {card['why']}",
     }
 
@@ -323,7 +327,15 @@ def _job(turn: Turn, m: Machine, payload: Json) -> Job:
     features = same_features(features, payload["model"]["features"])
     models = _models(turn, {"candidate": m.id, "champion": payload["champion"]}, payload)
     kind = "answer" if m.state == "scoring" else "check"
-    return Job(id=job_id(m), kind=kind, table=features, models=models, **limits)
+    asked = _importance(turn) if m.state == "scoring" and features.num_rows else None
+    return Job(id=job_id(m), kind=kind, work=asked, table=features, models=models, **limits)
+
+
+def _importance(turn: Turn) -> Importance | None:
+    """Ask what the answers rest on where somebody watches; a replay of the past does not."""
+    if turn.strategy.monitoring is None or turn.world.door is not None:
+        return None
+    return Importance(seconds=min(5.0, turn.strategy.training.seconds / 10))
 
 
 def _training_rows(turn: Turn, version: str) -> pa.Table:

@@ -11,19 +11,22 @@ import pyarrow as pa
 import pytest
 
 from tidemill.core.clock import ReplayedClock, instant
-from tidemill.loop.log.columns import Columns
+from tidemill.core.machines import RELEASE
+from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.project import Mill, create_project, open_project
 from tidemill.strategy.watching import telling
 
 START, DAYS, ROWS = instant("2024-01-01"), 28, 250
-FLIPPED = 24
+TRAINED, FLIPPED, MOVED = 16, 24, 26
 DAY = timedelta(days=1)
 
 STRATEGY = """
 from tidemill import *
-from tidemill.loop.training.function import always_the_mean
+def train(data, previous):
+    return lambda frame: 2 * frame["x"] + 0.1 * frame["y"]
 strategy = Strategy(
-    training=always_the_mean, cohorts=[Cohort("b", lambda r: r.f_c == "b")],
+    training=train, curation=Uniform(100000, per="1d"), labels=Outcome(final_after="1h"),
+    holdout=Newest(at_least=20, days=5), offline=[AtLeast(MSE(), 100.0)], cohorts=[Cohort("b", lambda r: r.f_c == "b")],
     projections=[Projection("pair", lambda r: ibis.array([r.f_x, r.f_y])), Projection("lost", lambda r: r.f_no)],
     monitoring=Monitoring(usual=21, spans=(1, 7), reference="sliding", pages=3, signals=[
         MMD(rows=250, features=64), DomainClassifier(("x", "y", "c"), rows=250),
@@ -48,16 +51,22 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
             {
                 "record_id": [f"{day}-{k}" for k in range(ROWS)],
                 "at": [START + day * DAY + DAY * ((k + 0.5) / ROWS) for k in range(ROWS)],
-                "x": x + effects[0],
+                "x": x + effects[0] + 2 * (day >= MOVED),
                 "y": y + effects[1],
                 "c": ["ab"[k % 2] for k in range(ROWS)],
                 "output": np.ones(ROWS),
             }
         )
         clock.move_to(START + (day + 1) * DAY + timedelta(minutes=1))
-        made.import_records(
-            table, Columns(time="at", available_at="at", output="output"), source="log"
-        )
+        columns = Columns(time="at", available_at="at", output="output")
+        made.import_records(table, columns, source="log")
+        if day < TRAINED:
+            labels = table.select(["record_id", "at"]).append_column("label", [x])
+            told = FactColumns(value="label", happened_at="at", available_at="at")
+            made.import_labels(labels, told, source="outcome")
+        if day == TRAINED:
+            made.retrain("a test")
+            made.run()
     made.run()
     yield made
     made.close()
@@ -113,3 +122,17 @@ def test_what_cannot_be_asked_says_so_and_costs_the_others_nothing(mill: Mill) -
     assert {r["verdict"] for r in lost} == {"NO_VERDICT"}
     assert "projection 'lost' cannot be asked" in lost[-1]["said"]
     assert "no number and no vector" in said(mill, "drift_mmd", "c")[DAYS - 1]["said"]
+
+
+def test_drift_names_how_important_a_column_is_to_the_live_model(mill: Mill) -> None:
+    (live,) = mill.world.state.machines(RELEASE, ["live"])
+    importance = live.payload["importance"]
+    assert importance["x"] > 5 * importance["y"] > importance["c"] == 0.0
+    found = said(mill, "drift", "x")
+    assert found[MOVED]["verdict"] == "ALERT"
+    assert found[MOVED]["said"].endswith(f"1st of 3 in importance for {live.id}")
+    assert "importance" not in found[TRAINED - 2]["said"]
+    assert said(mill, "drift", "c")[MOVED]["said"].endswith(f"no answer of {live.id} rests on it")
+    (one,) = [i for i in telling.incidents(mill.world, all_=True) if i["last"][:10] >= "2024-01-27"]
+    drifted = [s["column"] for s in one["signals"] if s["metric"] == "drift"]
+    assert drifted[0] == "x"

@@ -13,6 +13,7 @@ from tidemill.measures.profile import Profile
 from tidemill.monitoring.drift import Floors, Shift, compare
 from tidemill.strategy.turn import Turn
 from tidemill.strategy.watching.edges import counted
+from tidemill.strategy.watching.mattering import mattering
 from tidemill.strategy.watching.profiling import OUTPUTS, bare_name
 from tidemill.strategy.watching.reference import (
     LONGEST,
@@ -72,8 +73,8 @@ class Drift:
         spans = self._windows.spans(self._turn, start)
         each = alpha / len(spans)
         for span in spans:
-            yield from self._features(start, span, each)
             yield from self._outputs(start, span, each)
+            yield from self._features(start, span, each)
 
     def _current(self, start: datetime, span: int) -> list[datetime]:
         return [*self._windows.before(start, span - 1), start]
@@ -136,10 +137,14 @@ class Drift:
             return
         floors = Floors(number=self._rule.floor_numbers, category=self._rule.floor_categories)
         usual, found = _with_values(usual), _with_values(found)
-        report = compare(usual, found, alpha=alpha, units="days", floors=floors)
+        matter = mattering(self._turn, start + self._windows.every)
+        report = compare(
+            usual, found, alpha=alpha, units="days", floors=floors, importance=matter.of
+        )
         for shift in report.shifts:
             where = moved(usual, found, shift) if shift.verdict == Verdict.ALERT else None
-            yield replace(self._shift(shift, what, metric, found), where=where)
+            known = "" if model else matter.words(shift.column)
+            yield replace(self._shift(shift, what, metric, found, known), where=where)
 
     def _shift(
         self,
@@ -147,13 +152,16 @@ class Drift:
         what: tuple[datetime, int, str, str],
         metric: str,
         found: Sequence[Profile],
+        known: str,
     ) -> Judged:
         start, _, words, model = what
         key = Key(kind="drift", metric=metric, column=shift.column, model=model)
         point = self._point(start, shift.value, found, low=shift.low, high=shift.high)
+        unsure = shift.verdict == Verdict.NO_VERDICT
+        told = [shift.words, shift.why if unsure or not shift.words else ""]
         said = Judgement(
             verdict=shift.verdict,
-            why=f"{shift.words or shift.why}; against {words}",
+            why=f"{'; '.join(t for t in told if t)}; against {words}" + f"; {known}" * bool(known),
             p=shift.p,
             effect=shift.value,
         )
