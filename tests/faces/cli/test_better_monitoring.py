@@ -84,7 +84,11 @@ def asked(tidemill, project, words, code=0):
 
 
 def test_rules_of_quality_are_suggested_as_lines_that_run(tidemill, watched):
-    found, told = asked(tidemill, watched, ["strategy", "suggest"])
+    found, told = asked(tidemill, watched, ["strategy", "suggest", "--all"])
+    short = tidemill("strategy", "suggest", "--project", watched).out
+    assert [one["rank"] for one in found["offered"]] == list(range(1, len(found["offered"]) + 1))
+    assert "The 10 rules to take first" in short
+    assert short.count("held-out days") == 10 < told.count("held-out days")
     assert set(found) == documented("strategy suggest")
     rules = {one["rule"] for one in found["offered"]}
     assert any(rule.startswith("InSet('port', ('A', 'B', 'C', 'D')") for rule in rules)

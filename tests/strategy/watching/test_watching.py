@@ -11,9 +11,14 @@ import pytest
 from tidemill.core.as_of import AsOf
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.measures.profile import Profile, merge, of_table
+from tidemill.monitoring.quality import NullRate
+from tidemill.monitoring.quality.ranking import ranked
 from tidemill.strategy.check import problems
 from tidemill.strategy.turn import run_once
-from tidemill.strategy.watching import telling
+from tidemill.strategy.watching import proving, telling
+from tidemill.strategy.watching.past import Past
+
+from .conftest import day
 
 NULLS = 'NullRate("x", at_most=0.05), InRange("nowhere", low=0, high=1)'
 
@@ -179,6 +184,30 @@ def test_what_is_bad_is_told_once_and_can_be_silenced_and_closed(live) -> None:
     with pytest.raises(NotFound, match="Known: i1"):
         telling.found_incident(world.state, "i2")
     assert problems(world) == []
+
+
+def test_a_rule_is_tried_on_days_that_were_bad_for_users(live, monkeypatch) -> None:
+    life = live('NullRate("x", at_most=0.05)')
+    for k in range(9):
+        life.serve(missing=0.4 if k >= 7 else 0.0)
+    life.steps()
+    world = life.mill.world
+    past = Past.of(world, life.mill.strategy)
+    rules = [NullRate("x", at_most=0.05), NullRate("c", at_most=0.05)]
+    learnt = (day(2), day(4))
+    quiet = proving.uses(world, past, rules, learnt=learnt, alpha=0.01)
+    assert [(u.caught, u.trouble, u.elsewhere, u.others) for u in quiet] == [
+        (0, 0, 2, 7),
+        (0, 0, 0, 7),
+    ]
+    monkeypatch.setattr(proving, "FELT", ("quality",))  # as if users had felt it
+    found = proving.uses(world, past, rules, learnt=learnt, alpha=0.01)
+    assert [(u.caught, u.trouble, u.elsewhere, u.others) for u in found] == [
+        (2, 2, 0, 5),
+        (0, 2, 0, 5),
+    ]
+    assert ranked(rules[::-1], found[::-1]) == [1, 0]
+    assert 0.05 < found[0].smallest < 0.2
 
 
 def test_a_question_in_sql_reads_and_does_nothing_else(live) -> None:

@@ -94,7 +94,10 @@ def _next(found: Json, options: Options) -> list[str]:
 
 
 def _show(out: Console, found: Json) -> None:
-    over = f"closed {at(found['closed'])}" if found["closed"] else "still open"
+    over = "still open"
+    if found["closed"]:
+        by = f"closed by {found['closed_by']}" if found["closed_by"] else "over since"
+        over = f"{by} {at(found['closed'])}"
     ids = ", ".join(found["rows"])
     out.print(f"{found['id']}: {found['what']}: {found['why']}\n", style="bold", soft_wrap=True)
     out.print(

@@ -141,16 +141,40 @@ def _answer(found: pa.Table, most: int, options: Options) -> None:
     document = {"columns": found.column_names, "rows": shown.to_pylist(), "n": found.num_rows}
 
     def show(out: Console) -> None:
-        names = found.column_names[:MOST_COLUMNS]
-        out.print(table(names, ([_cell(row[n]) for n in names] for row in document["rows"])))
+        every = {n: [_cell(row[n]) for row in document["rows"]] for n in found.column_names}
+        names = _fitting(every, out.width)
+        numbers = [n for n in names if all(_is_number(row[n]) for row in document["rows"])]
+        out.print(table(names, zip(*(every[n] for n in names), strict=True), right=numbers))
         if len(names) < found.num_columns:
-            rest = ", ".join(found.column_names[MOST_COLUMNS:])
+            rest = ", ".join(found.column_names[len(names) :])
             out.print(f"and, with --json: {rest}", soft_wrap=True)
         if found.num_rows > most:
             out.print(f"and {count(found.num_rows - most, 'more row')}: --most {found.num_rows}")
 
     _finite(document["rows"])
     answer(document, options, show)
+
+
+def _fitting(columns: dict[str, list[str | None]], width: int) -> list[str]:
+    """Return as many of the first columns as are read without breaking their values.
+
+    Examples
+    --------
+    >>> _fitting({"id": ["2013-01-01T1300"], "temp": ["39.02"], "city": ["Bonn"]}, 24)
+    ['id', 'temp']
+    """
+    names: list[str] = []
+    left = width
+    for name, cells in columns.items():
+        left -= max(len(name), *(len(cell or "-") for cell in cells), 0) + 3
+        if names and (left + 3 < 0 or len(names) == MOST_COLUMNS):
+            break
+        names.append(name)
+    return names
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _finite(rows: list[dict[str, Any]]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 STRATEGY_TEXT = '''\
 """Which rule governs which stage. Change a line, then look: tidemill plan."""
 
-from tidemill import AUC, AtLeast, Every, NoWorseThan, Outcome, Recent, Strategy, Uniform
+from tidemill import (
+    AUC, AtLeast, Every, Monitoring, NoWorseThan, Outcome, Recent, Strategy, Uniform,
+)
 
 
 def train(dataset, previous):
@@ -34,5 +36,7 @@ strategy = Strategy(
         NoWorseThan("champion", AUC(), margin=0.02),
     ],
     signing="auto",  # "approve" to sign every release yourself
+    metrics=[AUC()],  # what good means
+    monitoring=Monitoring(),  # is it bad, since when, for whom: tidemill status
 )
 '''

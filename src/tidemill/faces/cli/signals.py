@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -11,8 +13,10 @@ from rich.console import Console
 from tidemill.core.ports import Json
 from tidemill.faces.cli.exits import Exit
 from tidemill.faces.cli.options import USUAL, Options
-from tidemill.faces.cli.printing import answer, table
+from tidemill.faces.cli.printing import answer, count, table
 
+FEW = 4
+"""Windows without a value that are still shown one by one."""
 WIDTH = 44
 """Characters from the smallest to the largest value of a series."""
 MARKS = {"OK": "●", "WARN": "▲", "ALERT": "✖", "NO_VERDICT": "·", None: "○"}
@@ -127,19 +131,25 @@ def _kinds(out: Console, kinds: list[Json], names: list[Json]) -> None:
         return
     from tidemill.strategy.watching.telling import what
 
+    # A version that is not in front any more leaves outputs that were never compared.
+    empty = [n for n in names if n["kind"] == "drift" and n["last_value"] is None]
     out.print()
-    heads = ("kind", "signal", "last value", "verdict", "windows")
+    heads = ("kind", "signal", "last value", "of", "verdict", "windows")
     cells = [
         (
             n["kind"],
             what(n) + (f" by {n['model']}" if n["model"] else ""),
-            _number(n["value"]),
+            _number(n["last_value"]),
+            (n["last_value_at"] or "")[:10],
             n["verdict"],
             n["windows"],
         )
         for n in names
+        if n not in empty
     ]
     out.print(table(heads, cells, right=("last value", "windows")))
+    if empty:
+        out.print(f"and {count(len(empty), 'signal')} of drift without a value yet: --json")
 
 
 def _draw(out: Console, series: dict[str, list[Json]], before: Json | None) -> None:
@@ -152,12 +162,42 @@ def _draw(out: Console, series: dict[str, list[Json]], before: Json | None) -> N
         out.print(name, style="bold")
         low, high = _ends(points)
         out.print(f"{'window of':<17} {'value':>9}  {low:<{WIDTH - 8}.4g}{high:>8.4g}")
-        for point in points:
-            out.print(line(point, low, high), soft_wrap=True)
+        for text in _lines(points, low, high):
+            out.print(text, soft_wrap=True)
     more = "   ~ estimated" if before is not None and before["windows"] else ""
     out.print(f"\n● OK   ▲ WARN   ✖ ALERT   · NO_VERDICT   ─ interval   ░ expected{more}")
+    unsure = [
+        p
+        for points in series.values()
+        for p in points
+        if p["verdict"] == "NO_VERDICT" and p["value"] is not None
+    ]
+    if unsure:
+        last = max(unsure, key=lambda p: p["start"])
+        out.print(
+            f"NO_VERDICT in {count(len(unsure), 'window')} with a value; the last, of "
+            f"{last['start'][:10]}: {last['said']}",
+            soft_wrap=True,
+        )
     if before is not None:
         _standing(out, before)
+
+
+def _lines(points: list[Json], low: float, high: float) -> Iterator[str]:
+    """Draw each window; those that follow one another without a value, for one reason, in a line."""
+
+    def why(point: Json) -> str | None:
+        empty = point["value"] is None and not point.get("estimate")
+        return point["why"] or point["said"] if empty else None
+
+    for reason, group in groupby(points, why):
+        same = list(group)
+        if reason is None or len(same) < FEW:
+            yield from (line(point, low, high) for point in same)
+        else:
+            yield line(same[0], low, high)
+            yield f"  ... {len(same) - 2} more windows without a value, for the same reason"
+            yield line(same[-1], low, high)
 
 
 def _standing(out: Console, before: Json) -> None:

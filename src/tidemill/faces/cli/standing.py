@@ -54,6 +54,8 @@ def _next(found: Json, waiting: list[str], options: Options) -> str:
         return options.command(f"releases report {waiting[-1]}")
     if not found["intake"].get("records"):
         return options.command("records import FILE")
+    if found["bad"]:
+        return options.command(f"alerts show {found['bad'][0]['id']}")
     return options.command("run" if found["last_turn"] is None else "plan")
 
 

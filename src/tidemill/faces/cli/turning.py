@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tidemill.project import Mill
     from tidemill.strategy.turn import Plan
 
+MOST_BAD = 3
+"""Incidents that a run names; the rest are counted."""
+
 Moment = Annotated[str | None, Parameter(name="--at")]
 
 
@@ -99,6 +102,7 @@ def _once(mill: Mill, *, wait: bool, options: Options) -> Exit:
         else:
             console.print("No model is in front yet.")
         show_rest(console, plans[-1], waiting, options)
+        show_bad(console, mill, options)
 
     answer(document, options, show)
     # What waits for a person is no failure of the run: whoever schedules it must not retry.
@@ -156,6 +160,24 @@ def show_steps(found: Plan) -> None:
     console = out()
     for step in found.steps:
         console.print(f"{at(found.now)}  {step}", soft_wrap=True)
+
+
+def show_bad(console: Console, mill: Mill, options: Options) -> None:
+    """Print what is bad now, or that nothing is, where anything is watched."""
+    from tidemill.strategy.watching.telling import incidents
+
+    found = incidents(mill.world)
+    if not found and mill.world.state.fact("watched") is not None:
+        look = options.command("metrics")
+        console.print(f"Nothing is bad. What is watched: {look}", soft_wrap=True)
+    for one in found[:MOST_BAD]:
+        said = f"Bad since {at(one['onset'])[:10]}: {one['what']}: {one['why']}"
+        console.print(said, soft_wrap=True)
+    if len(found) > MOST_BAD:
+        console.print(f"and {count(len(found) - MOST_BAD, 'more incident')}")
+    if found:
+        more = "list" if len(found) > 1 else f"show {found[0]['id']}"
+        console.print(f"Look: {options.command(f'alerts {more}')}", soft_wrap=True)
 
 
 def show_rest(console: Console, found: Plan, waiting: list[str], options: Options) -> None:

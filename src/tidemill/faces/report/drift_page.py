@@ -10,7 +10,7 @@ from tidemill.faces.report import drift_charts, sections
 from tidemill.faces.report.drift_terminal import said, side, size
 from tidemill.faces.report.look import PAGE
 from tidemill.faces.report.markup import Html, el, together
-from tidemill.faces.report.numbers import count
+from tidemill.faces.report.numbers import count, noun
 from tidemill.faces.report.shell import card, figure, scrolled, shell
 
 _PILLS = {
@@ -156,7 +156,7 @@ def _charts(found: Json, drawn: list[tuple[str, Json]]) -> Html:
     left = len(found["columns"]) - len(drawn)
     lead = "Shares of all rows; what is beyond the outer bars is in them."
     if left:
-        lead += f" {count(left)} columns are only in the table."
+        lead += f" {noun(left, 'column')} {'is' if left == 1 else 'are'} only in the table."
     return el(
         "section",
         el("h2", "Both distributions"),

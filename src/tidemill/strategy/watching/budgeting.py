@@ -84,7 +84,13 @@ def budgets(
 
 
 def _notes(made: Budget) -> list[str]:
-    notes = ["drift is counted as it was judged at its time, not judged again"]
+    notes = []
+    drifts = sum(line.key.kind == "drift" for line in made.lines)
+    if drifts:
+        notes.append(
+            f"{drifts} signals of drift are counted as they were judged at their time, by the "
+            f"strategy and budget of that time; another number of pages changes nothing of them"
+        )
     if made.days < SHORT:
         notes.append(
             f"{made.days:g} days could be judged: a page more or less is "

@@ -175,12 +175,20 @@ def _seen(world: World) -> datetime:
 
 
 def names(world: World) -> list[Json]:
-    """Return which signals there are, with their latest point, the most valuable kinds first."""
+    """Return which signals there are, with their latest point, the most valuable kinds first.
+
+    The latest window may have no value yet: ``last_value`` and ``last_value_at`` are of the last
+    one that has.
+    """
     rows = signals(world).to_pylist()
     found: dict[tuple[str, ...], Json] = {}
     for row in rows:
         key = tuple(row[n] for n in ("kind", "metric", "column", "cohort", "model"))
-        found[key] = {**row, "windows": found.get(key, {"windows": 0})["windows"] + 1}
+        had = found.get(key, {"windows": 0, "last_value": None, "last_value_at": None})
+        last = {n: had[n] for n in ("last_value", "last_value_at")}
+        if row["value"] is not None:
+            last = {"last_value": row["value"], "last_value_at": row["start"]}
+        found[key] = {**row, **last, "windows": had["windows"] + 1}
     return sorted(found.values(), key=lambda r: (KINDS.index(r["kind"]), r["metric"], r["column"]))
 
 
