@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.core.errors import BadInput, NotFound
+from tidemill.project.places import read_places
 
 CONFIG, STRATEGY = "project.toml", "strategy.py"
 
@@ -17,7 +18,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config = tomllib.loads((folder / CONFIG).read_text(encoding="utf-8"))
         channels = {str(k): str(v) for k, v in config.get("channels", {}).items()}
-        return {"salt": str(config["salt"]), "name": str(config["name"]), "channels": channels}
+        places = read_places(config, folder / CONFIG)
+        said = {"salt": str(config["salt"]), "name": str(config["name"]), "channels": channels}
     except FileNotFoundError:
         raise NotFound(
             f"there is no project at {folder.resolve()}.",
@@ -34,6 +36,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"{folder / CONFIG} cannot be read: {type(error).__name__} {error}.",
             fix="restore it; it needs a name and a salt.",
         ) from None
+    return said | places
 
 
 def default_user() -> str:

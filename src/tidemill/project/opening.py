@@ -6,16 +6,16 @@ import secrets
 from pathlib import Path
 
 from tidemill.adapters.engines.duckdb import DuckDBEngine
-from tidemill.adapters.stores.delta import DeltaEvents
-from tidemill.adapters.stores.files import FileBlobs, write_whole
+from tidemill.adapters.stores.files import write_whole
 from tidemill.adapters.stores.spool import Spool
-from tidemill.adapters.stores.sql import SqlState
+from tidemill.adapters.trainers.placed import PlacedJobs
 from tidemill.adapters.trainers.pool import ProcessPool
 from tidemill.core.clock import Clock, SystemClock
 from tidemill.core.errors import NotAllowed
-from tidemill.core.ports import World
+from tidemill.core.ports import Jobs, World
 from tidemill.project.config import CONFIG, STRATEGY, read_config
 from tidemill.project.mill import Mill
+from tidemill.project.places import here, state_of, stores_of, written
 
 
 def open_project(path: str | Path, *, clock: Clock | None = None) -> Mill:
@@ -28,21 +28,45 @@ def open_project(path: str | Path, *, clock: Clock | None = None) -> Mill:
     """
     folder = Path(path)
     config = read_config(folder)
+    events, blobs = stores_of(folder, config)
+    place, state = here(folder, config), state_of(folder, config)
+    jobs: Jobs = ProcessPool(folder / "jobs", path=(str(folder.resolve()),))
     world = World(
         clock=clock or SystemClock(),
-        events=DeltaEvents(folder / "events"),
+        events=events,
         engine=DuckDBEngine(),
-        state=SqlState(folder / "state.db"),
-        blobs=FileBlobs(folder / "store"),
-        jobs=ProcessPool(folder / "jobs", path=(str(folder.resolve()),)),
+        state=state,
+        blobs=blobs,
+        jobs=PlacedJobs(jobs, state, place) if place else jobs,
         inbox=Spool(folder / "spool"),
         salt=config["salt"],
+        place=place,
     )
     return Mill(folder, world, None)
 
 
-def create_project(path: str | Path, *, strategy: str, salt: str | None = None) -> Path:
+def create_project(
+    path: str | Path,
+    *,
+    strategy: str,
+    salt: str | None = None,
+    state: str | None = None,
+    events: str | None = None,
+) -> Path:
     """Make a project: its configuration and its strategy file.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    strategy
+        The text of the strategy file, unless there is one.
+    salt
+        Of the random draws; made if not given.
+    state
+        The URL of a PostgreSQL database that holds the state, instead of the folder.
+    events
+        Where tables and blobs lie, instead of the folder: ``s3://bucket/prefix``, or a folder.
 
     Raises
     ------
@@ -57,7 +81,7 @@ def create_project(path: str | Path, *, strategy: str, salt: str | None = None) 
         f'name = "{folder.resolve().name}"\n'
         "# Salts the random draws of sampling. Never change it: draws must not repeat.\n"
         f'salt = "{salt or secrets.token_hex(16)}"\n'
-    )
+    ) + written(state, events)
     if not (folder / STRATEGY).exists():
         write_whole(folder / STRATEGY, strategy.encode())
     write_whole(folder / CONFIG, text.encode())

@@ -174,7 +174,11 @@ def _keep(
             continue
         if table != "quarantine":  # no decision reads it: it does not keep a replay from going back
             note_write(turn, lease, pc.max(rows["available_at"]).as_py())
+        # One that stood still for long, and woke after another had taken over, must not append.
+        turn.world.state.hold(lease)
         turn.world.events.append(table, rows, writer=writer, sequence=sequence)
+    # Nor may it say that it did, when it was overtaken in between.
+    turn.world.state.hold(lease)
     return counts
 
 

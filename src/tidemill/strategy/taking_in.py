@@ -27,7 +27,7 @@ INBOX, WAITING = "inbox", "waiting"
 
 def due(turn: Turn) -> Iterator[Step]:
     """Say what waits to be taken in."""
-    done = turn.world.state.fact("inbox") or {}
+    done = turn.world.state.fact(_done(turn)) or {}
     for parcel in turn.world.inbox.pending(done):
         why = f"{parcel.rows.num_rows} rows of {parcel.table} were handed over"
         yield Step(stage="intake", id=parcel.writer, target=INBOX, why=why, data=parcel)
@@ -58,10 +58,15 @@ def apply(turn: Turn, lease: Lease, step: Step) -> None:
     except (BadInput, BadValue, NotFound) as error:
         # It was acknowledged, so it is kept; and it must not stop the mill for ever.
         store_refused(turn, lease, parcel.rows, name=parcel.table, reason=str(error), **how)
-    done = {**(state.fact("inbox") or {}), parcel.writer: parcel.sequence}
-    state.set_fact(lease, "inbox", done)
+    done = {**(state.fact(_done(turn)) or {}), parcel.writer: parcel.sequence}
+    state.set_fact(lease, _done(turn), done)
     failpoint("inbox.discard.before")
-    state.set_fact(lease, "inbox", turn.world.inbox.discard(done))
+    state.set_fact(lease, _done(turn), turn.world.inbox.discard(done))
+
+
+def _done(turn: Turn) -> str:
+    """Name what is known of the inbox of this machine; another's is not forgotten by it."""
+    return f"inbox {turn.world.place}" if turn.world.place else "inbox"
 
 
 def _settle(turn: Turn, lease: Lease, step: Step) -> None:

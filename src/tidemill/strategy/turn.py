@@ -136,10 +136,13 @@ def stages() -> dict[str, Stage]:
 
 
 def moment_of(world: World) -> datetime:
-    """Return the time of the next turn: now, and never before anything already stored."""
-    stored = world.state.fact("last_write")
-    now = world.clock.now()
-    return now if stored is None else max(now, datetime.fromisoformat(stored))
+    """Return the time of the next turn: now, never before anything stored or the last turn.
+
+    Clocks jump, and another machine's may be ahead: what one turn has seen the next one sees too.
+    """
+    known = [world.state.fact(name) for name in ("last_write", "last_turn")]
+    moments = [datetime.fromisoformat(at) for at in known if at is not None]
+    return max([world.clock.now(), *moments])
 
 
 def plan(world: World, strategy: Strategy) -> Plan:

@@ -44,7 +44,8 @@ class DuckDBEngine:
         schema = _without_day(snapshot.schema)
         if not snapshot.files:
             return ibis.memtable(schema.empty_table())
-        rows = self._files(snapshot.files)
+        files = snapshot.files
+        rows = self._files(files if snapshot.fetch is None else snapshot.fetch(files))
         missing = {f.name: f for f in schema if f.name not in rows.columns}
         if not missing:
             return rows

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
 from rich.console import Console
 
 from tidemill.faces.cli.exits import Exit
@@ -12,22 +14,38 @@ from tidemill.faces.cli.printing import answer
 from tidemill.faces.cli.scaffold import STRATEGY_TEXT
 
 
-def init(path: Path = Path(), /, *, options: Options = USUAL) -> Exit:
+def init(
+    path: Path = Path(),
+    /,
+    *,
+    state: Annotated[str | None, Parameter(metavar="URL")] = None,
+    events: Annotated[str | None, Parameter(metavar="URL")] = None,
+    options: Options = USUAL,
+) -> Exit:
     """Make a project: project.toml, and a strategy.py of about 20 lines to change.
+
+    Several machines turn one mill when each has a copy of both files and both options are
+    given: docs/machines.md.
 
     Parameters
     ----------
     path
         The folder; --project means the same here.
+    state
+        A PostgreSQL database for the state, such as 'postgresql://user:${PGPASSWORD}@host/db':
+        the variable is read when the project is opened.
+    events
+        A place for tables and models, such as s3://bucket/prefix, or a folder all machines see.
     """
     from tidemill.project import CONFIG, STRATEGY, create_project
 
     folder = options.project if path == Path() else path
     kept = (folder / STRATEGY).exists()
-    create_project(folder, strategy=STRATEGY_TEXT)
+    create_project(folder, strategy=STRATEGY_TEXT, state=state, events=events)
     there = Options(project=folder)
     steps = [
         f"say what to change in {folder / STRATEGY}",
+        *([there.command("check")] if state or events else []),
         there.command("records import FILE"),
         there.command("labels import FILE"),
         there.command("plan"),

@@ -1,0 +1,103 @@
+"""Files of a bucket, fetched to this machine once: a turn asks many questions about each.
+
+Files of a table never change and their names are never used again, so a copy is as good as the
+file. The oldest copies go when there are too many; they are fetched again when they are asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tidemill.adapters.stores.places import Bucket
+
+_TOGETHER = 8
+_YOUNG = 3600.0
+"""Seconds after its last use before which a copy is not removed: somebody may be reading it."""
+
+
+class Fetched:
+    """Copies of the files below a prefix, in a folder.
+
+    Parameters
+    ----------
+    place
+        Where the files lie.
+    folder
+        Where the copies go; to remove it costs time and loses nothing.
+    limit
+        Bytes of copies to keep.
+    """
+
+    def __init__(self, place: Bucket, folder: Path, *, limit: int = 20 << 30) -> None:
+        self._place = place
+        self._folder = folder
+        self._limit = limit
+
+    def __call__(self, files: Sequence[str]) -> tuple[str, ...]:
+        """Return the copies of some files, in the same order.
+
+        Raises
+        ------
+        Unreachable
+            If one cannot be fetched.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        wanted = {file: self._folder / _name(file) for file in files}
+        missing = [file for file, copy in wanted.items() if not _touched(copy)]
+        try:
+            with ThreadPoolExecutor(_TOGETHER) as pool:
+                list(pool.map(lambda file: self._fetch(file, wanted[file]), missing))
+        except OSError as error:
+            raise self._place.failed(error) from error
+        if missing:
+            self._tidy()
+        return tuple(str(wanted[file]) for file in files)
+
+    def _fetch(self, file: str, copy: Path) -> None:
+        handle, name = tempfile.mkstemp(dir=self._folder, prefix=".part-")
+        try:
+            with (
+                os.fdopen(handle, "wb") as to,
+                self._place.files.open_input_file(file.partition("://")[2]) as source,
+            ):
+                shutil.copyfileobj(source, to, 1 << 22)
+                _whole(file, to.tell(), source.size())
+            Path(name).replace(copy)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    def _tidy(self) -> None:
+        """Remove the copies that were not asked for longest, beyond the limit."""
+        found = [(f.stat().st_mtime, f.stat().st_size, f) for f in self._folder.iterdir()]
+        over, old = sum(size for _, size, _ in found) - self._limit, time.time() - _YOUNG
+        for at, size, file in sorted(found):
+            if over <= 0 or at > old:
+                return
+            file.unlink(missing_ok=True)
+            over -= size
+
+
+def _whole(file: str, got: int, size: int) -> None:
+    if got != size:
+        raise OSError(f"{file} ended after {got} of {size} bytes")
+
+
+def _name(file: str) -> str:
+    return hashlib.sha256(file.encode()).hexdigest()[:40] + ".parquet"
+
+
+def _touched(copy: Path) -> bool:
+    """Say that a copy was asked for; False when there is none."""
+    try:
+        os.utime(copy)
+    except FileNotFoundError:
+        return False
+    return True

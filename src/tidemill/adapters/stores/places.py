@@ -1,0 +1,139 @@
+"""Where tables and blobs lie, when not in a folder: a prefix in a bucket that speaks S3.
+
+Keys come from where S3 clients always find them (``AWS_ACCESS_KEY_ID`` and its companions, profiles,
+the machine's role); none is ever printed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from pyarrow import fs
+
+from tidemill.core.errors import BadValue, TidemillError, Unreachable
+
+_URL = re.compile(r"s3a?://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>.*))?")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_LONGEST = 300
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A prefix in a bucket, and how to reach it.
+
+    Parameters
+    ----------
+    url
+        Such as ``s3://bucket/prefix``.
+    endpoint
+        Of a server that is not AWS's, such as ``http://minio:9000``; else what
+        ``AWS_ENDPOINT_URL_S3`` or ``AWS_ENDPOINT_URL`` says.
+    region
+        Else ``AWS_REGION`` or ``AWS_DEFAULT_REGION``, else us-east-1.
+    attempts
+        How often a request that failed is tried, with growing pauses.
+    seconds
+        How long a request may take.
+
+    Examples
+    --------
+    >>> place = Bucket("s3://data/mill/")
+    >>> place.path, (place / "records").url
+    ('data/mill', 's3://data/mill/records')
+    """
+
+    url: str
+    endpoint: str | None = None
+    region: str | None = None
+    attempts: int = field(default=6, kw_only=True)
+    seconds: float = field(default=60.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not _URL.fullmatch(self.url):
+            raise BadValue(
+                f"{self.url!r} is no place in a bucket.", fix="write it like s3://bucket/prefix."
+            )
+
+    def __truediv__(self, name: str) -> Bucket:
+        url = f"s3://{self.path}/{name}"
+        more = {"attempts": self.attempts, "seconds": self.seconds}
+        return Bucket(url, self.endpoint, self.region, **more)  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        return self.url
+
+    @property
+    def path(self) -> str:
+        """Return bucket and prefix, without the slash at the end."""
+        return self.url.partition("://")[2].rstrip("/")
+
+    @property
+    def _endpoint(self) -> str | None:
+        env = os.environ.get
+        return self.endpoint or env("AWS_ENDPOINT_URL_S3") or env("AWS_ENDPOINT_URL")
+
+    @property
+    def _region(self) -> str:
+        env = os.environ.get
+        return self.region or env("AWS_REGION") or env("AWS_DEFAULT_REGION") or "us-east-1"
+
+    @cached_property
+    def files(self) -> fs.FileSystem:
+        """Return the bucket as Arrow reads and writes it."""
+        scheme, _, host = (self._endpoint or "https://").partition("://")
+        return fs.S3FileSystem(
+            region=self._region,
+            scheme=scheme,
+            endpoint_override=host or None,
+            connect_timeout=10,
+            request_timeout=self.seconds,
+            background_writes=False,
+            retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=self.attempts),
+        )
+
+    @property
+    def delta(self) -> dict[str, str]:
+        """Return the options of deltalake: a commit is written only if nobody was first."""
+        options = {
+            "aws_region": self._region,
+            "conditional_put": "etag",
+            "connect_timeout": "10s",
+            "timeout": f"{self.seconds:g}s",
+            "max_retries": str(self.attempts - 1),
+            "retry_timeout": f"{3 * self.seconds:g}s",
+        }
+        if self._endpoint is not None:
+            options["aws_endpoint"] = self._endpoint
+            options["allow_http"] = str(self._endpoint.startswith("http://")).lower()
+        return options
+
+    def failed(self, error: Exception) -> TidemillError:
+        """Return what an error of a client means to a person; no client prints keys."""
+        said = " ".join(_COLOUR.sub("", str(error)).replace("↳", " ").split())[:_LONGEST]
+        what = f"{self.url} cannot be used: {said.rstrip('.')}."
+        if re.search(r"NoSuchBucket|NO_SUCH_BUCKET|404 Not Found", said):
+            return Unreachable(what, fix="create the bucket, or mend url in [events].")
+        if re.search(r"403|ACCESS_DENIED|AccessDenied|InvalidAccessKey|credential", said):
+            return Unreachable(
+                what, fix="check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do."
+            )
+        return Unreachable(
+            what,
+            fix="see that the store answers (endpoint, network), and run the command again; "
+            "nothing is lost.",
+        )
+
+
+def pick(found: dict[str, Any]) -> dict[str, Any]:
+    """Keep what says how a bucket is reached.
+
+    Examples
+    --------
+    >>> pick({"url": "s3://data", "endpoint": "http://minio:9000", "else": 1})
+    {'endpoint': 'http://minio:9000'}
+    """
+    return {k: str(v) for k, v in found.items() if k in {"endpoint", "region"}}

@@ -1,0 +1,131 @@
+"""Where a project keeps its state, its tables and its blobs: its folder, or what project.toml says.
+
+``[state] url`` is a PostgreSQL database, ``[events] url`` a bucket that speaks S3 or a folder
+that several machines share.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tidemill.core.errors import BadInput, BadValue
+from tidemill.core.ports import BlobStore, EventStore
+
+if TYPE_CHECKING:
+    from tidemill.adapters.stores.sql import SqlState
+
+_NAME = re.compile(r"\$\{(\w+)\}")
+_KNOWN = {"state": {"url", "schema"}, "events": {"url", "endpoint", "region"}}
+_TABLES = "s3://bucket/prefix, or a folder that every machine sees"
+
+
+def read_places(config: dict[str, Any], where: Path) -> dict[str, dict[str, str]]:
+    """Read ``[state]`` and ``[events]``, with the values of environment variables put in.
+
+    Raises
+    ------
+    BadInput
+        If a key is unknown or no text, or a variable is not set.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for part, known in _KNOWN.items():
+        said = config.get(part, {})
+        wrong = set(said) - known if isinstance(said, dict) else {part}
+        wrong |= (
+            {k for k, v in dict(said).items() if not isinstance(v, str)} if not wrong else set()
+        )
+        if wrong or (said and "url" not in said):
+            raise BadInput(
+                f"{where}: [{part}] cannot be read: {', '.join(sorted(wrong)) or 'no url'}.",
+                fix=f"[{part}] needs a url, and may have {', '.join(sorted(known - {'url'}))}; all texts.",
+            )
+        found[part] = {k: _expanded(v, f"{where}: [{part}] {k}") for k, v in said.items()}
+    return found
+
+
+def _expanded(text: str, where: str) -> str:
+    missing = [n for n in _NAME.findall(text) if n not in os.environ]
+    if missing:
+        raise BadInput(
+            f"{where} needs the environment variable {missing[0]}, which is not set.",
+            fix=f"set {missing[0]}, for instance: export {missing[0]}=...",
+        )
+    return _NAME.sub(lambda found: os.environ[found[1]], text)
+
+
+def state_of(folder: Path, config: dict[str, Any]) -> SqlState:
+    """Open the state of a project."""
+    from tidemill.adapters.stores.sql import SqlState
+
+    said = config["state"]
+    if not said:
+        return SqlState(folder / "state.db")
+    return SqlState(said["url"], schema=said.get("schema") or schema_of(config["salt"]))
+
+
+def schema_of(salt: str) -> str:
+    """Name the schema of a project: of its salt, which no other has and which never changes.
+
+    Examples
+    --------
+    >>> schema_of("s")
+    'tidemill_043a718774c5'
+    """
+    return f"tidemill_{hashlib.sha256(salt.encode()).hexdigest()[:12]}"
+
+
+def stores_of(folder: Path, config: dict[str, Any]) -> tuple[EventStore, BlobStore]:
+    """Open the tables and the blobs of a project; blobs lie beside tables, as ``store``."""
+    from tidemill.adapters.stores.delta import DeltaEvents
+    from tidemill.adapters.stores.files import FileBlobs
+
+    said = config["events"]
+    if not said:
+        return DeltaEvents(folder / "events"), FileBlobs(folder / "store")
+    if "://" in said["url"]:
+        from tidemill.adapters.stores.objects import BucketBlobs
+        from tidemill.adapters.stores.places import Bucket, pick
+
+        place = Bucket(said["url"], **pick(said))
+        return DeltaEvents(place, copies=folder / "copies"), BucketBlobs(place / "store")
+    shared = folder / said["url"]  # which stays as it is when it is absolute
+    return DeltaEvents(shared), FileBlobs(shared / "store")
+
+
+def here(folder: Path, config: dict[str, Any]) -> str:
+    """Name this machine and folder, where several turn one mill; else nothing."""
+    return f"{socket.gethostname()}:{folder.resolve()}" if config["state"] else ""
+
+
+def written(state: str | None, events: str | None) -> str:
+    """Write the two sections for a new project.
+
+    Raises
+    ------
+    BadValue
+        If a password would be written down, or one alone would part what belongs together.
+
+    Examples
+    --------
+    >>> print(written("postgresql://ana:${PGPASSWORD}@db/mill", None), end="")
+    <BLANKLINE>
+    [state]
+    url = "postgresql://ana:${PGPASSWORD}@db/mill"
+    """
+    text = ""
+    for part, url in (("state", state), ("events", events)):
+        if url is None:
+            continue
+        secret = re.search(r"://[^/@:]*:(?!\$\{\w+\}@)[^@]+@", url)
+        if secret or any(c in url for c in '"\\\n'):
+            raise BadValue(
+                f"the url of [{part}] holds a password or a quote, which project.toml would show.",
+                fix="name an environment variable: postgresql://user:${PGPASSWORD}@host/database.",
+            )
+        text += f'\n[{part}]\nurl = "{url}"\n'
+    return text
