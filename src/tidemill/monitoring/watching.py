@@ -99,6 +99,10 @@ class Monitoring:
         rows that changed their category.
     ignore
         Features whose drift is not watched.
+    by_cohort
+        Names of the strategy's cohorts whose features are watched too, each by itself. It costs
+        a profile more a window and cohort, and as many tests more that share the budget:
+        ``tidemill check`` prints the cells.
     estimated
         Whether performance is estimated before labels come.
     quiet
@@ -125,6 +129,7 @@ class Monitoring:
     floor_numbers: Annotated[float, Between(0)] = 0.1
     floor_categories: Annotated[float, Between(0, 1)] = 0.05
     ignore: Any = ()
+    by_cohort: Any = ()
     estimated: bool = True
     quiet: Annotated[int, Whole(1)] = 2
     routes: Any = ()
@@ -132,6 +137,7 @@ class Monitoring:
     def __post_init__(self) -> None:
         object.__setattr__(self, "signals", tuple(map(_watch, _many(self.signals))))
         object.__setattr__(self, "ignore", _many(self.ignore))
+        object.__setattr__(self, "by_cohort", _many(self.by_cohort))
         object.__setattr__(self, "routes", tuple(map(_route, _many(self.routes))))
         spans: tuple[Any, ...] = tuple(self.spans)
         if not spans or any(not isinstance(s, int) or s < 1 for s in spans):
@@ -161,6 +167,7 @@ class Monitoring:
 
         yield cls()
         yield cls(reference="sliding", spans=(1,), pages=0.5, routes=[Route("chat")])
+        yield cls(by_cohort=("night flights",))
         yield cls(signals=[Watch(NullRate("number", at_most=0.5))], ignore=("text",))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Annotated, Any, cast
 
-from tidemill.core.errors import BadValue
+from tidemill.core.errors import BadValue, unknown
 from tidemill.core.fingerprint import fingerprint
 from tidemill.core.limits import Has, OneOf, Span, Text
 from tidemill.core.rule import rule
@@ -109,6 +109,9 @@ class Strategy:
         object.__setattr__(self, "offline", _gates(self.offline))
         for name in ("metrics", "cohorts", "projections"):
             object.__setattr__(self, name, _all_named(name, getattr(self, name)))
+        for name in getattr(self.monitoring, "by_cohort", ()):
+            if name not in (known := [cohort.name for cohort in self.cohorts]):
+                raise unknown("cohort", str(name), known)
 
     @property
     def hash(self) -> str:

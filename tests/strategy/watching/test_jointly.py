@@ -10,11 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tidemill import Cohort, Monitoring, Strategy
 from tidemill.core.clock import ReplayedClock, instant
+from tidemill.core.errors import NotFound
 from tidemill.core.machines import RELEASE
 from tidemill.loop.log.columns import Columns, FactColumns
+from tidemill.loop.training.function import always_the_mean
 from tidemill.project import Mill, create_project, open_project
 from tidemill.strategy.watching import telling
+from tidemill.strategy.watching.costing import costs
 
 START, DAYS, ROWS = instant("2024-01-01"), 28, 250
 TRAINED, FLIPPED, MOVED = 16, 24, 26
@@ -28,7 +32,7 @@ strategy = Strategy(
     training=train, curation=Uniform(100000, per="1d"), labels=Outcome(final_after="1h"),
     holdout=Newest(at_least=20, days=5), offline=[AtLeast(MSE(), 100.0)], cohorts=[Cohort("b", lambda r: r.f_c == "b")],
     projections=[Projection("pair", lambda r: ibis.array([r.f_x, r.f_y])), Projection("lost", lambda r: r.f_no)],
-    monitoring=Monitoring(usual=21, spans=(1, 7), reference="sliding", pages=3, signals=[
+    monitoring=Monitoring(usual=21, spans=(1, 7), reference="sliding", pages=3, by_cohort="b", signals=[
         MMD(rows=250, features=64), DomainClassifier(("x", "y", "c"), rows=250),
         Watch(SlicedDistance("pair", rows=250, directions=8), alerting=False), MMD("lost"), MMD("c"),
     ]),
@@ -52,7 +56,7 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
                 "record_id": [f"{day}-{k}" for k in range(ROWS)],
                 "at": [START + day * DAY + DAY * ((k + 0.5) / ROWS) for k in range(ROWS)],
                 "x": x + effects[0] + 2 * (day >= MOVED),
-                "y": y + effects[1],
+                "y": y + effects[1] + 0.8 * (day >= MOVED) * (np.arange(ROWS) % 2),
                 "c": ["ab"[k % 2] for k in range(ROWS)],
                 "output": np.ones(ROWS),
             }
@@ -136,3 +140,26 @@ def test_drift_names_how_important_a_column_is_to_the_live_model(mill: Mill) -> 
     (one,) = [i for i in telling.incidents(mill.world, all_=True) if i["last"][:10] >= "2024-01-27"]
     drifted = [s["column"] for s in one["signals"] if s["metric"] == "drift"]
     assert drifted[0] == "x"
+
+
+def test_features_of_a_cohort_that_asks_for_it_are_watched_by_themselves(mill: Mill) -> None:
+    rows = mill.signals("drift", column="y", cohort="b").to_pylist()
+    found = {(r["start"] - START).days: r for r in rows}
+    assert found[MOVED]["verdict"] == "ALERT"
+    assert found[MOVED]["n"] == ROWS // 2
+    assert found[10]["value"] is not None
+    assert "2nd of 3 in importance" in found[MOVED]["said"]
+    kept = costs(mill.world, mill.strategy)
+    assert kept is not None
+    everybody, b = kept["profiles"]["by_cohort"]
+    assert (everybody["cohort"], b["cohort"]) == ("", "b")
+    assert 0 < b["cells"] < everybody["cells"]
+    assert b["bytes"] + everybody["bytes"] == pytest.approx(kept["profiles"]["bytes"])
+
+
+def test_a_cohort_that_is_not_there_is_named_with_the_nearest() -> None:
+    cohorts = [Cohort("night", lambda r: r.f_x > 0)]
+    with pytest.raises(NotFound, match="did you mean 'night'"):
+        Strategy(
+            training=always_the_mean, cohorts=cohorts, monitoring=Monitoring(by_cohort="nigth")
+        )

@@ -119,11 +119,16 @@ def show_costs(out: Console, found: Json) -> None:
     by_cohort = ", ".join(
         f"{one['cohort'] or 'everybody'} {one['rows']:.0f}" for one in signals["by_cohort"]
     )
+    some = [one for one in profiles["by_cohort"] if one["cohort"]]
+    of_cohorts = "".join(
+        f"; of them {one['cohort']}: {one['cells']:,.0f} cells, {one['bytes']:,.0f} bytes"
+        for one in some
+    )
     every = found["window"]
     rows: list[tuple[str, object]] = [
         (
             f"profiles in {every}",
-            f"{profiles['cells']:,.0f} cells, {profiles['bytes']:,.0f} bytes",
+            f"{profiles['cells']:,.0f} cells, {profiles['bytes']:,.0f} bytes{of_cohorts}",
         ),
         (
             f"signals in {every}",

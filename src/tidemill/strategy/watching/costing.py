@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 
 import ibis
+import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.expr import types as ir
 
@@ -25,7 +26,7 @@ def costs(world: World, strategy: Strategy) -> Json | None:
     Returns
     -------
     dict or None
-        ``profiles`` and ``signals`` of the last 30 windows, their means a window, signals
+        ``profiles`` and ``signals`` of the last 30 windows, their means a window, each
         ``by_cohort`` too; ``missing`` kinds with what to do. None where nothing is
         watched.
     """
@@ -47,15 +48,29 @@ def costs(world: World, strategy: Strategy) -> Json | None:
 
 def _profiles(world: World, view: AsOf, every: timedelta) -> Json:
     if world.events.version("profiles") < 0:
-        return {"windows": 0, "cells": 0.0, "bytes": 0.0, "parts": 0.0}
+        nothing = {"windows": 0, "cells": 0.0, "bytes": 0.0, "parts": 0.0}
+        return {**nothing, "by_cohort": []}
     rows = _last(view, "profiles", every)
     # Ibis cannot ask for the length of bytes; of the last windows they are few.
-    found = view.arrow(rows.select("predicted_at", "cells", "profile"))
+    found = view.arrow(rows.select("predicted_at", "cells", "cohort", "profile"))
     windows = pc.count_distinct(found["predicted_at"]).as_py()
     sizes = pc.binary_length(found["profile"])
     totals = {"cells": pc.sum(found["cells"]), "bytes": pc.sum(sizes)}
     means = {name: (total.as_py() or 0) / max(1, windows) for name, total in totals.items()}
-    return {"windows": windows, **means, "parts": found.num_rows / max(1, windows)}
+    # What a cohort is kept under ends with what it asks for.
+    whose = [name.rpartition("#")[0] for name in found["cohort"].to_pylist()]
+    whose = pa.table({"cohort": whose, "cells": found["cells"], "bytes": sizes})
+    sums = whose.group_by("cohort").aggregate([("cells", "sum"), ("bytes", "sum")])
+    by_cohort = [
+        {
+            "cohort": one["cohort"],
+            "cells": one["cells_sum"] / max(1, windows),
+            "bytes": one["bytes_sum"] / max(1, windows),
+        }
+        for one in sums.sort_by("cohort").to_pylist()
+    ]
+    parts = found.num_rows / max(1, windows)
+    return {"windows": windows, **means, "parts": parts, "by_cohort": by_cohort}
 
 
 def _signals(world: World, view: AsOf, every: timedelta) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tidemill.core.signals import Judgement, Key, Point
@@ -14,7 +14,7 @@ from tidemill.monitoring.drift import Floors, Shift, compare
 from tidemill.strategy.turn import Turn
 from tidemill.strategy.watching.edges import counted
 from tidemill.strategy.watching.mattering import mattering
-from tidemill.strategy.watching.profiling import OUTPUTS, bare_name
+from tidemill.strategy.watching.profiling import OUTPUTS, bare_name, of_cohort
 from tidemill.strategy.watching.reference import (
     LONGEST,
     Reference,
@@ -28,6 +28,22 @@ from tidemill.strategy.watching.windows import Windows, first_window, rules
 
 LEAST = 5
 """Windows a champion must have answered before its outputs can be compared with themselves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _What:
+    """What is compared: the windows, with what in words, of which model, for whom."""
+
+    start: datetime
+    span: int
+    words: str
+    model: str = ""
+    cohort: str = ""
+
+    def key(self, column: str) -> Key:
+        metric = "drift" if self.span == 1 else f"drift_{self.span}"
+        names = {"column": column, "model": self.model, "cohort": self.cohort}
+        return Key(kind="drift", metric=metric, **names)
 
 
 class Drift:
@@ -46,6 +62,7 @@ class Drift:
         self._rule = rules(turn)
         self._profiles: dict[datetime, dict[str, Profile]] = {}
         self._whole: dict[datetime, Profile] = {}
+        self._cohorts: dict[str, dict[datetime, Profile]] = {}
         self._references: dict[datetime, Reference] = {}
         if starts:
             self._read(sorted(starts))
@@ -59,12 +76,19 @@ class Drift:
         found = counted(turn, oldest, starts[-1] + every)
         self._profiles = {s: one.by_model for s, one in found.items()}
         self._whole = {s: one.whole for s, one in found.items()}
+        self._cohorts = {
+            cohort.name: of_cohort(turn, cohort, oldest, starts[-1] + every)
+            for cohort in turn.strategy.cohorts
+            if cohort.name in self._rule.by_cohort
+        }
 
     def tests(self, start: datetime) -> int:
         """Return how many tests of drift close in a window."""
         if start not in self._starts or start not in self._whole:
             return 0
-        return len(self._whole[start].columns) * len(self._windows.spans(self._turn, start))
+        columns = len(self._whole[start].columns)
+        columns += sum(len(c[start].columns) for c in self._cohorts.values() if start in c)
+        return columns * len(self._windows.spans(self._turn, start))
 
     def judge(self, start: datetime, *, alpha: float) -> Iterator[Judged]:
         """Judge the drift of every column in the window that begins at ``start``."""
@@ -74,19 +98,36 @@ class Drift:
         each = alpha / len(spans)
         for span in spans:
             yield from self._outputs(start, span, each)
-            yield from self._features(start, span, each)
+            yield from self._features(start, span, each, self._whole)
+            for name, found in self._cohorts.items():
+                yield from self._features(start, span, each, found, cohort=name)
 
     def _current(self, start: datetime, span: int) -> list[datetime]:
         return [*self._windows.before(start, span - 1), start]
 
-    def _features(self, start: datetime, span: int, alpha: float) -> Iterator[Judged]:
+    def _features(
+        self,
+        start: datetime,
+        span: int,
+        alpha: float,
+        whole: dict[datetime, Profile],
+        *,
+        cohort: str = "",
+    ) -> Iterator[Judged]:
         found, ref = self._current(start, span), self._references[start]
-        usual = [s for s in self._whole if ref.first <= s <= ref.last and s not in found]
+        what = _What(start=start, span=span, words=ref.words, cohort=cohort)
+        if cohort and start not in whole:
+            why = f"no record of {cohort} was counted in the window"
+            said = Judgement(verdict=Verdict.NO_VERDICT, why=why)
+            point = self._point(start, math.nan, (), why=why)
+            yield Judged(key=what.key(""), point=point, judgement=said)
+            return
+        usual = [s for s in whole if ref.first <= s <= ref.last and s not in found]
         skipped = {*OUTPUTS, *(f"f_{name}" for name in self._rule.ignore)}
         yield from self._compared(
-            [_without(self._whole[s], skipped) for s in usual[-LONGEST:]],
-            [_without(self._whole[s], skipped) for s in found if s in self._whole],
-            (start, span, ref.words, ""),
+            [_without(whole[s], skipped) for s in usual[-LONGEST:]],
+            [_without(whole[s], skipped) for s in found if s in whole],
+            what,
             alpha,
         )
 
@@ -112,7 +153,7 @@ class Drift:
         yield from self._compared(
             [_only(self._profiles[s][model], OUTPUTS) for s in usual],
             [_only(one, OUTPUTS) for one in here],
-            (start, span, words, model),
+            _What(start=start, span=span, words=words, model=model),
             alpha,
         )
 
@@ -120,20 +161,18 @@ class Drift:
         self,
         usual: Sequence[Profile],
         found: Sequence[Profile],
-        what: tuple[datetime, int, str, str],
+        what: _What,
         alpha: float,
     ) -> Iterator[Judged]:
-        start, span, words, model = what
+        start = what.start
         if not found or not found[-1].columns:
             return
-        metric = "drift" if span == 1 else f"drift_{span}"
         if len(usual) < LEAST:
-            why = f"{len(usual)} usual windows to compare with, {LEAST} needed ({words})"
+            why = f"{len(usual)} usual windows to compare with, {LEAST} needed ({what.words})"
             for column in found[-1].columns:
-                key = Key(kind="drift", metric=metric, column=column, model=model)
                 point = self._point(start, math.nan, found, why=why)
                 said = Judgement(verdict=Verdict.NO_VERDICT, why=why)
-                yield Judged(key=key, point=point, judgement=said)
+                yield Judged(key=what.key(column), point=point, judgement=said)
             return
         floors = Floors(number=self._rule.floor_numbers, category=self._rule.floor_categories)
         usual, found = _with_values(usual), _with_values(found)
@@ -143,29 +182,27 @@ class Drift:
         )
         for shift in report.shifts:
             where = moved(usual, found, shift) if shift.verdict == Verdict.ALERT else None
-            known = "" if model else matter.words(shift.column)
-            yield replace(self._shift(shift, what, metric, found, known), where=where)
+            known = "" if what.model else matter.words(shift.column)
+            yield replace(self._shift(shift, what, found, known), where=where)
 
     def _shift(
         self,
         shift: Shift,
-        what: tuple[datetime, int, str, str],
-        metric: str,
+        what: _What,
         found: Sequence[Profile],
         known: str,
     ) -> Judged:
-        start, _, words, model = what
-        key = Key(kind="drift", metric=metric, column=shift.column, model=model)
-        point = self._point(start, shift.value, found, low=shift.low, high=shift.high)
+        point = self._point(what.start, shift.value, found, low=shift.low, high=shift.high)
         unsure = shift.verdict == Verdict.NO_VERDICT
         told = [shift.words, shift.why if unsure or not shift.words else ""]
         said = Judgement(
             verdict=shift.verdict,
-            why=f"{'; '.join(t for t in told if t)}; against {words}" + f"; {known}" * bool(known),
+            why=f"{'; '.join(t for t in told if t)}; against {what.words}"
+            + f"; {known}" * bool(known),
             p=shift.p,
             effect=shift.value,
         )
-        return Judged(key=key, point=point, judgement=said)
+        return Judged(key=what.key(shift.column), point=point, judgement=said)
 
     def _point(
         self,

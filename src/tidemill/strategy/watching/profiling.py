@@ -8,18 +8,26 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from ibis.expr import types as ir
+from numpy.typing import NDArray
 
 from tidemill.core.as_of import moment
+from tidemill.core.errors import TidemillError
+from tidemill.core.fingerprint import fingerprint
 from tidemill.core.ports import Lease
 from tidemill.core.records import FEATURE, PROFILES, features_of
+from tidemill.measures.cohort import Cohort
 from tidemill.measures.grid import Grid
 from tidemill.measures.profile import Profile, merge, of_table
 from tidemill.strategy.turn import Turn
-from tidemill.strategy.watching.windows import Windows, touched
+from tidemill.strategy.watching.windows import Windows, rules, touched
 
+_INSIDE = "in "
 OUTPUTS = ("output", "output_text", "score")
 CHUNK = 31
 """Windows read at once, so that the first look at a long history needs no more memory."""
+DECODED = 256
+"""Parts of profiles that are kept decoded: more than a reference has windows."""
 
 
 def profile(turn: Turn, lease: Lease, since: datetime | None) -> pa.Table:
@@ -32,6 +40,7 @@ def profile(turn: Turn, lease: Lease, since: datetime | None) -> pa.Table:
         table = _arrived(turn, since, part[0], part[-1] + windows.every)
         grids = _grids(turn, lease, table)
         rows += [_row(turn, *one) for one in _cut(table, windows, grids)]
+        rows += [_row(turn, *one) for one in _cohorts(table, windows, grids)]
     return pa.Table.from_pylist(rows, schema=PROFILES)
 
 
@@ -40,7 +49,8 @@ def _arrived(turn: Turn, since: datetime | None, start: datetime, end: datetime)
     if since is not None:
         rows = rows.filter(rows.available_at > moment(since))
     names = features_of(list(rows.columns))
-    rows = rows.select("predicted_at", "model", *OUTPUTS, *names)
+    inside = {f"{_INSIDE}{name}": cohort(rows) for name, cohort in askable(turn, rows).items()}
+    rows = rows.mutate(**inside).select("predicted_at", "model", *OUTPUTS, *names, *inside)
     return turn.view.arrow(rows.order_by("predicted_at"))
 
 
@@ -71,10 +81,10 @@ def _cut(
 ) -> Iterator[tuple[datetime, str, Profile]]:
     if not table.num_rows:
         return
-    at = table["predicted_at"].to_numpy().astype("datetime64[us]").astype(np.int64)
-    place = at // int(windows.every.total_seconds() * 1_000_000)
-    models = np.array([m or "" for m in table["model"].to_pylist()], dtype=object)
+    place = _place(table, windows)
     columns = [n for n in table.column_names if n not in ("predicted_at", "model")]
+    columns = [n for n in columns if not n.startswith(_INSIDE)]
+    models = np.array([m or "" for m in table["model"].to_pylist()], dtype=object)
     # A column that never had a value has no grid yet, and no type: it can be added to any later.
     empty = [n for n in columns if n not in grids and pa.types.is_floating(table[n].type)]
     nothing = pa.nulls(table.num_rows)
@@ -90,14 +100,64 @@ def _cut(
             yield start, model, of_table(rows, grids=grids, start=start, end=end)
 
 
-def _row(turn: Turn, start: datetime, model: str, made: Profile) -> dict[str, Any]:
+def _place(table: pa.Table, windows: Windows) -> NDArray[np.int64]:
+    at = table["predicted_at"].to_numpy().astype("datetime64[us]").astype(np.int64)
+    return at // int(windows.every.total_seconds() * 1_000_000)
+
+
+def _cohorts(
+    table: pa.Table, windows: Windows, grids: dict[str, Grid]
+) -> Iterator[tuple[datetime, str, Profile, str]]:
+    """Sum up the features of each cohort that asks for it, on the grids of everybody."""
+    names = [n for n in table.column_names if n.startswith(_INSIDE)]
+    if not table.num_rows or not names:
+        return
+    features = table.select(features_of(table.column_names))
+    empty = [n for n in features.column_names if n not in grids]
+    for n in (n for n in empty if pa.types.is_floating(features[n].type)):
+        nothing = pa.nulls(table.num_rows)
+        features = features.set_column(features.column_names.index(n), n, nothing)
+    place = _place(table, windows)
+    for k in np.unique(place):
+        first, last = np.searchsorted(place, (k, k + 1))
+        start, n = windows.numbered(int(k)), int(last - first)
+        for name in names:
+            rows = features.slice(first, n).filter(table[name].slice(first, n))
+            made = of_table(rows, grids=grids, start=start, end=start + windows.every)
+            yield start, "", made, name.removeprefix(_INSIDE)
+
+
+def askable(turn: Turn, rows: ir.Table) -> dict[str, Cohort]:
+    """Return the cohorts whose features are watched and that can be asked of some records.
+
+    They go by their name and what they ask for: one that is changed begins anew.
+    """
+    found: dict[str, Cohort] = {}
+    for cohort in turn.strategy.cohorts:
+        if cohort.name in rules(turn).by_cohort:
+            try:
+                cohort(rows)
+            except TidemillError:
+                continue  # nobody is in it; its points say that there is no record
+            found[place_of(cohort)] = cohort
+    return found
+
+
+def place_of(cohort: Cohort) -> str:
+    """Return what the profiles of a cohort are kept under."""
+    return f"{cohort.name}#{fingerprint(cohort)[:8]}"
+
+
+def _row(
+    turn: Turn, start: datetime, model: str, made: Profile, cohort: str = ""
+) -> dict[str, Any]:
     return {
         "predicted_at": start,
         "available_at": turn.now,
         "day": start.date(),
         "ends_at": made.end,
         "model": model,
-        "cohort": "",
+        "cohort": cohort,
         "rows": made.rows,
         "cells": sum(len(c.counts) for c in made.columns.values()),
         "profile": made.to_bytes(),
@@ -109,26 +169,47 @@ def profiles(turn: Turn, since: datetime, until: datetime) -> dict[datetime, dic
     return stored(turn, "profiles", since, until)
 
 
+def of_cohort(
+    turn: Turn, cohort: Cohort, since: datetime, until: datetime
+) -> dict[datetime, Profile]:
+    """Return the profile of a cohort's features in each window that starts in [since, until)."""
+    found = stored(turn, "profiles", since, until, cohort=place_of(cohort))
+    return {start: together(parts) for start, parts in found.items()}
+
+
 def stored(
-    turn: Turn, name: str, since: datetime, until: datetime
+    turn: Turn, name: str, since: datetime, until: datetime, *, cohort: str = ""
 ) -> dict[datetime, dict[str, Profile]]:
     """Add up the parts in a table of profiles, by window and model version."""
     if turn.world.events.version(name) < 0:
         return {}
     table = turn.view.table(name, since=since, until=until)
+    if "cohort" in table.columns:
+        table = table.filter(table.cohort == cohort)
     rows = turn.view.arrow(table.order_by("predicted_at", "available_at", "model"))
     found: dict[datetime, dict[str, Profile]] = {}
     for row in rows.to_pylist():
         by_model = found.setdefault(row["predicted_at"], {})
-        part = Profile.from_bytes(row["profile"])
+        part = _decoded(turn, row["profile"])
         had = by_model.get(row["model"])
         by_model[row["model"]] = part if had is None else merge(had, part)
     return found
 
 
+def _decoded(turn: Turn, content: bytes) -> Profile:
+    """Decode a part, or know it from the last look: all but the newest were usual then too."""
+    kept: dict[bytes, Profile] = turn.world.remembered.setdefault("decoded", {})
+    found = kept.pop(content, None)
+    kept[content] = Profile.from_bytes(content) if found is None else found
+    while len(kept) > DECODED:
+        del kept[next(iter(kept))]
+    return kept[content]
+
+
 def together(parts: dict[str, Profile]) -> Profile:
     """Merge the profiles of all model versions of a window."""
-    return merge(*parts.values())
+    whole, *more = parts.values()
+    return merge(whole, *more) if more else whole
 
 
 def bare_name(column: str) -> str:
