@@ -41,6 +41,8 @@ def budget(
 def _show(out: Console, found: Json, options: Options) -> None:
     for one in found["budgets"]:
         out.print(said(one, found["days"]), soft_wrap=True)
+    for text in found["notes"]:
+        out.print(f"note: {text}", soft_wrap=True)
     paged = [s for s in found["signals"] if any(s["incidents"])]
     if paged:
         out.print()
@@ -50,8 +52,6 @@ def _show(out: Console, found: Json, options: Options) -> None:
         out.print(table(columns, rows, right=columns[1:]))
         if len(paged) > SHOWN:
             out.print(f"and {len(paged) - SHOWN} more: --json")
-    for text in found["notes"]:
-        out.print(f"note: {text}", soft_wrap=True)
     if len(found["budgets"]) == 1:
         out.print(f"\nNext: {options.command('alerts budget --pages 0.5')}", soft_wrap=True)
 
