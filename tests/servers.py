@@ -182,17 +182,30 @@ class _Spoiled(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
+    def _body(self) -> bytes:
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return b"".join(parts)
+
     def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         with self.server.one_at_a_time:
             far = http.client.HTTPConnection("127.0.0.1", self.server.target, timeout=30)
-            far.request(self.command, self.path, body, dict(self.headers.items()))
+            hop = {"transfer-encoding", "expect", "connection", "content-length"}
+            headers = {k: v for k, v in self.headers.items() if k.lower() not in hop}
+            far.request(self.command, self.path, body or None, headers)
             answer = far.getresponse()
             said = answer.status, answer.getheaders(), answer.read()
             far.close()
             return said
 
     def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        body = self._body()
         faults = self.server.faults
         with faults.lock:
             fault = faults.plan(self.command, urllib.parse.unquote(self.path))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tidemill.adapters.stores.places import Bucket
+from tidemill.core.errors import Damaged
 
 _TOGETHER = 8
 _YOUNG = 3600.0
@@ -51,11 +51,8 @@ class Fetched:
         self._folder.mkdir(parents=True, exist_ok=True)
         wanted = {file: self._folder / _name(file) for file in files}
         missing = [file for file, copy in wanted.items() if not _touched(copy)]
-        try:
-            with ThreadPoolExecutor(_TOGETHER) as pool:
-                list(pool.map(lambda file: self._fetch(file, wanted[file]), missing))
-        except OSError as error:
-            raise self._place.failed(error) from error
+        with ThreadPoolExecutor(_TOGETHER) as pool:
+            list(pool.map(lambda file: self._fetch(file, wanted[file]), missing))
         if missing:
             self._tidy()
         return tuple(str(wanted[file]) for file in files)
@@ -63,15 +60,16 @@ class Fetched:
     def _fetch(self, file: str, copy: Path) -> None:
         handle, name = tempfile.mkstemp(dir=self._folder, prefix=".part-")
         try:
-            with (
-                os.fdopen(handle, "wb") as to,
-                self._place.files.open_input_file(file.partition("://")[2]) as source,
-            ):
-                shutil.copyfileobj(source, to, 1 << 22)
-                _whole(file, to.tell(), source.size())
+            with os.fdopen(handle, "wb") as to:
+                self._place.copy(file.removeprefix(f"s3://{self._place.path}/"), to)
             Path(name).replace(copy)
-        except BaseException:
+        except BaseException as error:
             Path(name).unlink(missing_ok=True)
+            if isinstance(error, FileNotFoundError):
+                raise Damaged(
+                    f"the file {file} of a table is not there any more.",
+                    fix="restore it from a backup, or ask again: the table may have been tidied.",
+                ) from None
             raise
 
     def _tidy(self) -> None:
@@ -83,11 +81,6 @@ class Fetched:
                 return
             file.unlink(missing_ok=True)
             over -= size
-
-
-def _whole(file: str, got: int, size: int) -> None:
-    if got != size:
-        raise OSError(f"{file} ended after {got} of {size} bytes")
 
 
 def _name(file: str) -> str:

@@ -6,15 +6,17 @@ the machine's role); none is ever printed.
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, BinaryIO
 
-from pyarrow import fs
-
-from tidemill.core.errors import BadValue, TidemillError, Unreachable
+from tidemill.core.errors import BadValue, MissingExtra, TidemillError, Unreachable
 
 _URL = re.compile(r"s3a?://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>.*))?")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -81,18 +83,79 @@ class Bucket:
         env = os.environ.get
         return self.region or env("AWS_REGION") or env("AWS_DEFAULT_REGION") or "us-east-1"
 
+    def put(self, name: str, data: bytes) -> None:
+        """Write an object whole; to write it again is to write it once."""
+        with self._told():
+            self.objects.put(name, data)
+
+    def get(self, name: str) -> bytes | None:
+        """Read an object; None when there is none."""
+        try:
+            with self._told():
+                return bytes(self.objects.get(name).bytes())
+        except FileNotFoundError:
+            return None
+
+    def names(self, prefix: str) -> list[str]:
+        """List the objects below a prefix that ends with a slash."""
+        with self._told():
+            return [str(one["path"]) for part in self.objects.list(prefix) for one in part]
+
+    def copy(self, name: str, to: BinaryIO) -> None:
+        """Copy an object into a file, all of it."""
+        with self._told():
+            found = self.objects.get(name)
+            to.writelines(found.stream(min_chunk_size=4 << 20))
+            if to.tell() != found.meta["size"]:
+                raise EOFError(f"{name} ended after {to.tell()} of {found.meta['size']} bytes")
+
+    @contextmanager
+    def _told(self) -> Generator[None, None, None]:
+        """Say as an error of ours what the store could not do."""
+        try:
+            yield
+        except TidemillError:
+            raise
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise self.failed(error) from error
+            raise
+        except Exception as error:
+            raise self.failed(error) from error
+
     @cached_property
-    def files(self) -> fs.FileSystem:
-        """Return the bucket as Arrow reads and writes it."""
-        scheme, _, host = (self._endpoint or "https://").partition("://")
-        return fs.S3FileSystem(
+    def objects(self) -> Any:
+        """Return the prefix as a store of objects.
+
+        Arrow's own client is not used: it does not try again when a read is answered with 503.
+
+        Raises
+        ------
+        MissingExtra
+            If obstore is not installed.
+        """
+        try:
+            stores = importlib.import_module("obstore.store")
+        except ImportError:
+            raise MissingExtra(
+                "a bucket needs obstore.", fix="pip install 'tidemill[s3]'."
+            ) from None
+        bucket, _, prefix = self.path.partition("/")
+        more = {} if self._endpoint is None else {"endpoint": self._endpoint}
+        return stores.S3Store(
+            bucket,
+            prefix=prefix or None,
             region=self._region,
-            scheme=scheme,
-            endpoint_override=host or None,
-            connect_timeout=10,
-            request_timeout=self.seconds,
-            background_writes=False,
-            retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=self.attempts),
+            client_options={
+                "connect_timeout": timedelta(seconds=10),
+                "timeout": timedelta(seconds=self.seconds),
+                "allow_http": (self._endpoint or "").startswith("http://"),
+            },
+            retry_config={
+                "max_retries": self.attempts - 1,
+                "retry_timeout": timedelta(seconds=3 * self.seconds),
+            },
+            **more,
         )
 
     @property
@@ -113,11 +176,13 @@ class Bucket:
 
     def failed(self, error: Exception) -> TidemillError:
         """Return what an error of a client means to a person; no client prints keys."""
-        said = " ".join(_COLOUR.sub("", str(error)).replace("↳", " ").split())[:_LONGEST]
+        whole = str(error)
+        text = _COLOUR.sub("", whole).partition("Debug source")[0]
+        said = " ".join(text.replace("↳", " ").split())[:_LONGEST]
         what = f"{self.url} cannot be used: {said.rstrip('.')}."
-        if re.search(r"NoSuchBucket|NO_SUCH_BUCKET|404 Not Found", said):
+        if re.search(r"NoSuchBucket|NO_SUCH_BUCKET|404 Not Found", whole):
             return Unreachable(what, fix="create the bucket, or mend url in [events].")
-        if re.search(r"403|ACCESS_DENIED|AccessDenied|InvalidAccessKey|credential", said):
+        if re.search(r"403|ACCESS_DENIED|AccessDenied|InvalidAccessKey|credential", whole):
             return Unreachable(
                 what, fix="check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do."
             )
