@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         LogLoss,
         Projection,
     )
+    from tidemill.measures.fitted_projection import PrincipalComponents, RandomDirections
     from tidemill.monitoring.drift import Floors
     from tidemill.monitoring.joint import MMD, DomainClassifier, SlicedDistance
     from tidemill.monitoring.outcomes import Coverage, FeedbackMean, FeedbackRate, Lag
@@ -166,6 +167,8 @@ _HOMES = {
     "Cohort": "tidemill.measures",
     "LogLoss": "tidemill.measures",
     "Projection": "tidemill.measures",
+    "PrincipalComponents": "tidemill.measures.fitted_projection",
+    "RandomDirections": "tidemill.measures.fitted_projection",
     "Monitoring": "tidemill.monitoring.watching",
     "Watch": "tidemill.monitoring.watching",
     "Route": "tidemill.monitoring.routes",
@@ -288,8 +291,10 @@ __all__ = [
     "OutputLength",
     "OutputShare",
     "Predicted",
+    "PrincipalComponents",
     "Projection",
     "Proxy",
+    "RandomDirections",
     "Range",
     "Rate",
     "Recent",

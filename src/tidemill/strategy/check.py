@@ -18,7 +18,7 @@ from tidemill.loop.datasets import Manifest
 from tidemill.loop.datasets.manifest import fetch
 from tidemill.strategy.registry import BOOK
 
-KEPT = ("models", "datasets", "reports", "strategies")
+KEPT = ("models", "datasets", "reports", "strategies", "projections")
 _END = datetime(9999, 1, 1, tzinfo=UTC)
 BACKUP = "restore the folder of the project, all of it, from a backup."
 EDITED = f"somebody changed the state by hand: {BACKUP}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,8 @@ from tidemill.core.errors import NotFound
 from tidemill.core.machines import RELEASE
 from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.loop.training.function import always_the_mean
+from tidemill.measures.cohort import above_zero
+from tidemill.measures.fitted import PCA
 from tidemill.project import Mill, create_project, open_project
 from tidemill.strategy.watching import telling
 from tidemill.strategy.watching.costing import costs
@@ -31,10 +34,11 @@ def train(data, previous):
 strategy = Strategy(
     training=train, curation=Uniform(100000, per="1d"), labels=Outcome(final_after="1h"),
     holdout=Newest(at_least=20, days=5), offline=[AtLeast(MSE(), 100.0)], cohorts=[Cohort("b", lambda r: r.f_c == "b")],
-    projections=[Projection("pair", lambda r: ibis.array([r.f_x, r.f_y])), Projection("lost", lambda r: r.f_no)],
+    projections=[Projection("pair", lambda r: ibis.array([r.f_x, r.f_y])), Projection("lost", lambda r: r.f_no),
+        PrincipalComponents("shape", ("x", "y"))],
     monitoring=Monitoring(usual=21, spans=(1, 7), reference="sliding", pages=3, by_cohort="b", signals=[
         MMD(rows=250, features=64), DomainClassifier(("x", "y", "c"), rows=250),
-        Watch(SlicedDistance("pair", rows=250, directions=8), alerting=False), MMD("lost"), MMD("c"),
+        Watch(SlicedDistance("pair", rows=250, directions=8), alerting=False), MMD("lost"), MMD("shape"), MMD("c"),
     ]),
 )
 """
@@ -158,8 +162,30 @@ def test_features_of_a_cohort_that_asks_for_it_are_watched_by_themselves(mill: M
 
 
 def test_a_cohort_that_is_not_there_is_named_with_the_nearest() -> None:
-    cohorts = [Cohort("night", lambda r: r.f_x > 0)]
+    cohorts = [Cohort("night", above_zero)]
     with pytest.raises(NotFound, match="did you mean 'night'"):
         Strategy(
             training=always_the_mean, cohorts=cohorts, monitoring=Monitoring(by_cohort="nigth")
         )
+
+
+def test_a_projection_fitted_on_the_reference_is_watched_under_the_id_of_its_fit(
+    mill: Mill,
+) -> None:
+    kept = mill.world.state.fact("projections")
+    (entry,) = kept.values()  # a sliding reference is fitted once
+    assert PCA.from_numbers(json.loads(mill.world.blobs.get("projections", entry["digest"])))
+    rows = [r for r in mill.signals("drift").to_pylist() if r["column"].startswith("shape")]
+    named = {r["column"] for r in rows if r["verdict"] != "NO_VERDICT"}
+    assert named == {f"shape {k} ({entry['digest'][:8]})" for k in (1, 2)}
+    # The first direction is along x and y; the flip widens the second one.
+    flipped = {
+        r["column"][:7]
+        for r in rows
+        if r["verdict"] == "ALERT" and r["start"] >= START + FLIPPED * DAY
+    }
+    assert "shape 2" in flipped
+    early = [r for r in rows if r["start"] < START + 5 * DAY]
+    assert {r["verdict"] for r in early} == {"NO_VERDICT"}
+    assert "needed" in early[0]["why"]
+    assert said(mill, "drift_mmd", "shape")[FLIPPED]["verdict"] == "ALERT"

@@ -18,6 +18,7 @@ from tidemill.monitoring.joint import Joint, JointRule
 from tidemill.monitoring.joint.protocol import nothing
 from tidemill.monitoring.watching import Watch
 from tidemill.strategy.turn import Turn
+from tidemill.strategy.watching.fits import fits
 from tidemill.strategy.watching.reference import Reference, reference
 from tidemill.strategy.watching.sampling import Samples
 from tidemill.strategy.watching.store import Judged
@@ -66,7 +67,7 @@ class Jointly:
             here = [tables[s] for s in found if s in tables]
             before = [tables[s] for s in usual if s in tables]
             for watch in self._watches:
-                made = self._compared(watch.signal, before, here, alpha)
+                made = self._compared(watch.signal, before, here, alpha, start)
                 yield self._judged(watch, made, start, span, words)
 
     def _usual(self, ref: Reference, found: list[datetime]) -> tuple[list[datetime], str]:
@@ -83,12 +84,18 @@ class Jointly:
         return usual[-LONGEST:], ref.words
 
     def _compared(
-        self, rule: JointRule, usual: list[pa.Table], found: list[pa.Table], alpha: float
+        self,
+        rule: JointRule,
+        usual: list[pa.Table],
+        found: list[pa.Table],
+        alpha: float,
+        start: datetime,
     ) -> Joint:
         if not found:
             return nothing("no record in the window")
         any_kind = bool(getattr(rule, "any_kind", False))
-        kept = self._samples.columns(rule.columns, any_kind=any_kind)
+        learnt = fits(self._turn, start) if rule.columns else {}
+        kept = self._samples.columns(rule.columns, any_kind=any_kind, fitted=learnt)
         try:
             before, now = ([kept(t.slice(0, rule.rows)) for t in side] for side in (usual, found))
             return rule.compared(before, now, alpha=alpha)

@@ -11,6 +11,7 @@ from tidemill.strategy.turn import Turn
 from tidemill.strategy.watching.drifting import Drift
 from tidemill.strategy.watching.jointly import Jointly
 from tidemill.strategy.watching.measuring import Points
+from tidemill.strategy.watching.projecting import Projected
 from tidemill.strategy.watching.ruling import Ruling, rulings, usual
 from tidemill.strategy.watching.store import Judged, Past, history
 from tidemill.strategy.watching.windows import Windows, rules, settled
@@ -38,11 +39,12 @@ def judge(turn: Turn, found: set[datetime], records: set[datetime], points: Poin
     series = _series(turn, min(found), points)
     ruled = {k: r for k, r in rulings(turn.strategy, rules(turn)).items() if k in series}
     drift, joint = Drift(turn, records), Jointly(turn, records)
+    values = Projected(turn, records)
     judged: list[Judged] = []
     for start in sorted(found):
         here = {key: made for key, past in series.items() if (made := _until(past, start))}
         tests = sum(key in ruled and ruled[key].alerting for key in here)
-        tests += drift.tests(start) + joint.tests(start)
+        tests += drift.tests(start) + joint.tests(start) + values.tests(start)
         alpha = rules(turn).alpha(window_days=windows.days) / max(1, tests)
         for key, made in here.items():
             said = _said(turn, ruled.get(key), made, alpha)
@@ -52,6 +54,7 @@ def judge(turn: Turn, found: set[datetime], records: set[datetime], points: Poin
             judged.append(one)
         judged += drift.judge(start, alpha=alpha * drift.tests(start))
         judged += joint.judge(start, alpha=alpha)
+        judged += values.judge(start, alpha=alpha * values.tests(start))
     return judged
 
 
@@ -62,7 +65,7 @@ Series = dict[datetime, Past]
 def _series(turn: Turn, first: datetime, points: Points) -> dict[Key, Series]:
     """Return what was measured now after what was measured before, by signal."""
     windows = Windows.of(turn)
-    past = history(turn, first - PAST * windows.every)
+    past = history(turn, first - PAST * windows.every, points)
     series: dict[Key, Series] = {}
     for key, made in points.items():
         known = {one.point.start: one for one in past.get(key, [])}

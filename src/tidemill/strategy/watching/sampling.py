@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from ibis.expr import types as ir
 
 from tidemill.core.errors import BadInput, TidemillError, unknown
 from tidemill.core.records import FEATURE, features_of
+from tidemill.measures.fitted_projection import FittedProjection
 from tidemill.monitoring.joint.points import is_numeric
 from tidemill.strategy.turn import Turn
 from tidemill.strategy.watching.profiling import OUTPUTS
@@ -81,13 +82,21 @@ class Samples:
         """Return the values of the projections; one that cannot be asked is said when it is wanted."""
         found: dict[str, Any] = {}
         for k, one in enumerate(self._turn.strategy.projections):
+            if isinstance(one, FittedProjection):
+                continue  # it is fitted first
             try:
                 found[f"{_MADE}{k}"] = one(rows)
             except TidemillError as error:
                 self._broken[one.name] = error.what
         return found
 
-    def columns(self, asked: tuple[str, ...], *, any_kind: bool) -> Callable[[pa.Table], pa.Table]:
+    def columns(
+        self,
+        asked: tuple[str, ...],
+        *,
+        any_kind: bool,
+        fitted: Mapping[str, Callable[[pa.Table], Any] | str] | None = None,
+    ) -> Callable[[pa.Table], pa.Table]:
         """Return what keeps some columns of a sample, under the names people know.
 
         Parameters
@@ -96,8 +105,11 @@ class Samples:
             Names of features, outputs and projections; empty for all features that fit.
         any_kind
             Whether columns that are no numbers and no vectors fit.
+        fitted
+            Fitted projections by name, each what makes its values of features, or why there are none.
         """
-        made = {one.name: f"{_MADE}{k}" for k, one in enumerate(self._turn.strategy.projections)}
+        own = enumerate(self._turn.strategy.projections)
+        made = {one.name: f"{_MADE}{k}" for k, one in own if not isinstance(one, FittedProjection)}
         ignored = rules(self._turn).ignore
 
         def kept(table: pa.Table) -> pa.Table:
@@ -110,11 +122,32 @@ class Samples:
                     if n not in ignored and (any_kind or is_numeric(table.schema.field(c).type))
                 }
                 return pa.table({n: table[c] for n, c in fits.items()})
+            vectors = _vectors(asked, fitted or {}, features, table)
             for name in asked:
+                if name in vectors:
+                    continue
                 if name in self._broken:
                     raise BadInput(self._broken[name], fix="mend the projection.")
                 if name not in known or known[name] not in table.column_names:
-                    raise unknown("column", name, list(known))
-            return pa.table({n: table[known[n]] for n in asked})
+                    raise unknown("column", name, [*known, *(fitted or {})])
+            return pa.table({n: vectors[n] if n in vectors else table[known[n]] for n in asked})
 
         return kept
+
+
+def _vectors(
+    asked: tuple[str, ...],
+    fitted: Mapping[str, Callable[[pa.Table], Any] | str],
+    features: Mapping[str, str],
+    table: pa.Table,
+) -> dict[str, pa.Array]:
+    """Return the values of fitted projections as lists."""
+    plain = pa.table({name: table[column] for name, column in features.items()})
+    made: dict[str, pa.Array] = {}
+    for name in asked:
+        found = fitted.get(name)
+        if isinstance(found, str):
+            raise BadInput(found, fix="wait until its reference has records enough.")
+        if found is not None:
+            made[name] = pa.array(list(found(plain)), pa.list_(pa.float64()))
+    return made

@@ -10,6 +10,7 @@ from tidemill.core.failpoints import failpoint
 from tidemill.core.ports import Lease
 from tidemill.strategy.turn import Step, Turn
 from tidemill.strategy.watching.estimating import estimate
+from tidemill.strategy.watching.fits import fit
 from tidemill.strategy.watching.incidents import follow
 from tidemill.strategy.watching.judging import judge
 from tidemill.strategy.watching.measuring import measure
@@ -71,6 +72,7 @@ def apply(turn: Turn, lease: Lease, step: Step) -> None:
     append("profiles", profile(turn, lease, done.at))
     records = touched(turn, done.at, tables=("records",))
     counted = touched(turn, done.at, tables=COUNTED)
+    fit(turn, lease, counted)
     judged = judge(turn, found, counted, measure(turn, found))
     judged += estimate(turn, records)
     append("signals", keep(turn, judged))
