@@ -10,7 +10,8 @@ import pytest
 from tidemill.core.errors import NotFound
 from tidemill.measures.edge import EdgeProfile
 from tidemill.measures.grid import Grid
-from tidemill.strategy.check import digest, problems
+from tidemill.strategy.check import problems
+from tidemill.strategy.decided import digest
 from tidemill.strategy.importing_profiles import profiles as take_in
 from tidemill.strategy.turn import Turn
 from tidemill.strategy.watching.edges import counted
