@@ -6,7 +6,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
 
@@ -96,9 +95,7 @@ def _series(
     turn: Turn, keys: Sequence[Key], since: datetime
 ) -> defaultdict[Key, dict[datetime, float]]:
     """Return the values of some signals since a moment, by the start of their window."""
-    rows = latest(turn.view, since=since)
-    names: Any = sorted({key.metric for key in keys})
-    rows = rows.filter(rows.metric.isin(names))
+    rows = latest(turn.view, since=since, metrics=sorted({key.metric for key in keys}))
     rows = rows.select(*_KEY, "predicted_at", "value").order_by("predicted_at")
     found: defaultdict[Key, dict[datetime, float]] = defaultdict(dict)
     for row in turn.view.arrow(rows).to_pylist():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -80,9 +80,26 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def latest(view: AsOf, *, since: datetime | None = None, until: datetime | None = None) -> ir.Table:
-    """Return the points known now by the start of their window, each as it was measured last."""
+def latest(
+    view: AsOf,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    metrics: Sequence[str] | None = None,
+) -> ir.Table:
+    """Return the points known now by the start of their window, each as it was measured last.
+
+    Parameters
+    ----------
+    since, until
+        Only windows that start in [since, until).
+    metrics
+        Only signals of these names; None for all.
+    """
     rows = view.table("signals", since=since, until=until)
+    if metrics is not None:
+        wanted: Any = rows.metric
+        rows = rows.filter(wanted.isin(list(metrics)))
     order = [ibis.desc(rows.available_at)]
     place = ibis.row_number().over(group_by=[*_KEY, "predicted_at"], order_by=order)
     return rows.mutate(place=place).filter(ibis._.place == 0).drop("place")
@@ -96,15 +113,25 @@ class Past:
     alert: bool
 
 
-def history(turn: Turn, since: datetime) -> dict[Key, list[Past]]:
-    """Return the points of every signal since a moment, the oldest first."""
+_READ = ("ends_at", "value", "low", "high", "n", "n_effective", "why", "verdict")
+"""What of a point in the past is looked at."""
+
+
+def history(turn: Turn, since: datetime, keys: Iterable[Key]) -> dict[Key, list[Past]]:
+    """Return the points of some signals since a moment, the oldest first.
+
+    Most of the table is drift and estimates, which no verdict looks back at: they are not read.
+    """
     found: dict[Key, list[Past]] = defaultdict(list)
     if turn.world.events.version("signals") < 0:
         return found
-    rows = latest(turn.view, since=since)
+    wanted = set(keys)
+    rows = latest(turn.view, since=since, metrics=sorted({key.metric for key in wanted}))
+    rows = rows.select(*_KEY, "predicted_at", *_READ)
     for row in turn.view.arrow(rows.order_by("predicted_at")).to_pylist():
         key = Key(**{name: row[name] for name in _KEY})
-        found[key].append(Past(point=_point(row), alert=row["verdict"] == Verdict.ALERT))
+        if key in wanted:
+            found[key].append(Past(point=_point(row), alert=row["verdict"] == Verdict.ALERT))
     return found
 
 

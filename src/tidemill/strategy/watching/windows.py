@@ -123,7 +123,7 @@ def touched(
 def _new(turn: Turn, windows: Windows, name: str, since: datetime | None) -> set[datetime]:
     """Return the windows of a table's new rows; asked once at a moment."""
     version = turn.world.events.version(name)
-    if version < 0:
+    if version < 0 or (since is not None and since >= turn.now):
         return set()
     key = (turn.now, version, windows.every, since)
     kept = turn.world.remembered.setdefault("touched", {})
