@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tidemill.adapters.projections import Autoencoder, Density
     from tidemill.core.costs import Costs
     from tidemill.faces.comparing import drift
     from tidemill.faces.notebook import Backtest, backtest
@@ -166,6 +167,8 @@ _HOMES = {
     "Brier": "tidemill.measures",
     "Cohort": "tidemill.measures",
     "LogLoss": "tidemill.measures",
+    "Autoencoder": "tidemill.adapters.projections",
+    "Density": "tidemill.adapters.projections",
     "Projection": "tidemill.measures",
     "PrincipalComponents": "tidemill.measures.fitted_projection",
     "RandomDirections": "tidemill.measures.fitted_projection",
@@ -229,6 +232,7 @@ __all__ = [
     "AnyOf",
     "At",
     "AtLeast",
+    "Autoencoder",
     "Automatic",
     "Backtest",
     "Balanced",
@@ -245,6 +249,7 @@ __all__ = [
     "Coverage",
     "Cron",
     "Cusum",
+    "Density",
     "DomainClassifier",
     "DroppedBy",
     "Duplicates",
