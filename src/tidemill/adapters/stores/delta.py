@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+import pyarrow.compute as pc
+from deltalake import (
+    ColumnProperties,
+    CommitProperties,
+    DeltaTable,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from tidemill.adapters.stores.fetched import Fetched
+from tidemill.adapters.stores.listing import Listing
 from tidemill.adapters.stores.places import Bucket
-from tidemill.core.errors import Damaged, TidemillError, unknown
+from tidemill.core.errors import Damaged, TidemillError, Unreachable, unknown
 from tidemill.core.failpoints import failpoint
 from tidemill.core.ports import Flaw, Snapshot
 from tidemill.core.records import TABLES, conform
 
-_PROPERTIES = WriterProperties(compression="ZSTD", compression_level=1)
+_LOOKED_AT = 1024
+"""Rows of a batch that say whether a column's values repeat."""
 TIDY = 100
 """Commits after which small files are merged, so that a commit does not get slower with them."""
 SMALL = {"profiles": 32, "signals": 32, "edge_profiles": 32}
@@ -26,6 +37,9 @@ SMALL = {"profiles": 32, "signals": 32, "edge_profiles": 32}
 many commits, so that a look reads few files however many days there are."""
 FULL = 4 << 20
 """Bytes from which on a file of them is merged no more, so that old windows are not read."""
+ANEW = 16
+"""Commits after which the log is summed up, and a table opened anew: until then all are gone through
+at each question."""
 KEPT = 7 * 24
 """Hours that files stay which no version needs: somebody may still be reading or writing them."""
 
@@ -47,6 +61,8 @@ class DeltaEvents:
     def __init__(self, where: Path | Bucket, *, copies: Path | None = None) -> None:
         self._where = where
         self._open: dict[str, DeltaTable] = {}
+        self._since: dict[str, int] = {}
+        self._listed: dict[str, Listing] = {}
         self._options = where.delta if isinstance(where, Bucket) else None
         self._fetch: Fetched | None = None
         if isinstance(where, Bucket) and copies is not None:
@@ -81,20 +97,20 @@ class DeltaEvents:
         self, name: str, delta: DeltaTable | None, rows: pa.Table, mark: Transaction
     ) -> None:
         stamp = CommitProperties(app_transactions=[mark])
+        by = [] if name in SMALL else ["day"]
         if delta is not None:
             by = delta.metadata().partition_columns
-        else:
-            by = [] if name in SMALL else ["day"]
         if not by:
             rows = rows.drop_columns(["day"])
         write_deltalake(
             delta if delta is not None else self._uri(name),
-            pa.RecordBatchReader.from_batches(rows.schema, rows.to_batches()),
+            rows,
             partition_by=by or None,
             mode="append",
             schema_mode="merge",
+            configuration=None if delta is not None else {"delta.checkpointInterval": str(ANEW)},
             commit_properties=stamp,
-            writer_properties=_PROPERTIES,
+            writer_properties=_properties(rows),
             storage_options=None if delta is not None else self._options,
         )
 
@@ -110,17 +126,17 @@ class DeltaEvents:
         delta = self._table(table)
         if delta is None:
             return Snapshot(schema=declared)
-        name, day = "day", timedelta(days=0)
-        if not delta.metadata().partition_columns:
-            name, day = "predicted_at", timedelta(days=1)  # the end of the last day
-        bounds = [f"{name} >= '{since}'"] if since else []
-        bounds += [f"{name} <= '{until + day}'"] if until else []
-        bounds += [f"available_at >= '{arrived.isoformat()}'"] if arrived else []
-        files = delta.file_uris(file_pruning_predicate=" AND ".join(bounds) or None)
+        listed = self._listed.get(table)
+        if listed is None or listed.version != delta.version():
+            root = delta.table_uri.rstrip("/")
+            if isinstance(self._where, Path):
+                root = str(self._where / table)
+            listed = self._listed[table] = Listing(root, delta)
+        files = listed.files(since=since, until=until, arrived=arrived)
         present = pa.schema(delta.schema().to_arrow())
         extra = [f for f in present if f.name not in declared.names]
         schema = pa.schema([*declared, *extra])
-        return Snapshot(schema=schema, files=tuple(sorted(files)), fetch=self._fetch)
+        return Snapshot(schema=schema, files=files, fetch=self._fetch)
 
     def version(self, table: str) -> int:
         delta = self._table(table)
@@ -172,6 +188,11 @@ class DeltaEvents:
                 )
             elif self._moved(name, delta):
                 delta.update_incremental()
+            if delta.version() // ANEW != self._since.setdefault(name, delta.version()) // ANEW:
+                self._since[name] = delta.version()
+                delta = self._open[name] = DeltaTable(
+                    self._uri(name), storage_options=self._options
+                )
         except TableNotFoundError:
             return None
         except Exception as error:
@@ -198,10 +219,36 @@ class DeltaEvents:
         if isinstance(self._where, Bucket) and (isinstance(error, OSError) or "S3" in str(error)):
             return self._where.failed(error)
         why = " ".join(str(error).split())[:300]
+        if re.search(r"No space left|[Pp]ermission denied|quota|Read-only", why):
+            return Unreachable(
+                f"the table {name!r} in {self._where} cannot be written: {why}.",
+                fix="free some space or mend the permissions, and run it again; nothing is lost.",
+            )
         return Damaged(
             f"the table {name!r} in {self._where} cannot be read: {why}.",
             fix="restore the folder from a backup.",
         )
+
+
+def _properties(rows: pa.Table) -> WriterProperties:
+    """Say how files are written: values that hardly repeat are not looked for in a dictionary.
+
+    To look costs a third of the writing where there are many columns of numbers.
+    """
+    plain = ColumnProperties(dictionary_enabled=False, statistics_enabled="CHUNK")
+    head = rows.slice(0, _LOOKED_AT)
+    many = {
+        name: plain
+        for name in head.column_names
+        if not pa.types.is_nested(head[name].type)
+        and 2 * pc.count_distinct(head[name]).as_py() > len(head)
+    }
+    return WriterProperties(
+        compression="ZSTD",
+        compression_level=1,
+        default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
+        column_properties=many if len(head) == _LOOKED_AT else None,
+    )
 
 
 def _done(delta: DeltaTable, writer: str, sequence: int) -> bool:
