@@ -44,6 +44,7 @@ def drift(
     category_floor: Annotated[float | None, Parameter(group=GROUP, metavar="SHARE")] = None,
     table: Annotated[str | None, Parameter(group=GROUP, metavar="NAME")] = None,
     html: _File = None,
+    map: _File = None,  # noqa: A002 - what the option is called
     profile: _File = None,
     options: Options = USUAL,
 ) -> Exit:
@@ -79,6 +80,9 @@ def drift(
         The table, where the address is that of a database.
     html
         Write a page with both distributions of each column, too: one file, no network.
+    map
+        Write a picture of 500 rows of each table too, like rows near each other, by t-SNE or,
+        where it is installed, UMAP: to look at, it is no evidence.
     profile
         Write the profile of REFERENCE there, to compare with later without its rows.
     """
@@ -100,6 +104,7 @@ def drift(
             fix="name two: tidemill drift REFERENCE CURRENT; or write a --profile of one.",
         )
     can_draw(html)
+    can_draw(map, option="--map")
     found = _compare(
         reference, current, asked, alpha=alpha, floor=floor, category_floor=category_floor
     )
@@ -107,6 +112,11 @@ def drift(
     if html is not None:
         found.save_html(html)
         note(f"wrote {html}")
+    if map is not None:
+        from tidemill.faces.mapping import map_of, save_map
+
+        save_map(map_of(reference, current, asked), map)
+        note(f"wrote {map}")
     answer(document, options, lambda out: _show(out, document, html))
     return Exit.PROBLEMS if found.report.verdict is Verdict.ALERT else Exit.DONE
 

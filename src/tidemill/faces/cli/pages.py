@@ -7,7 +7,7 @@ from pathlib import Path
 from tidemill.core.errors import BadValue, MissingExtra
 
 
-def can_draw(html: Path | None) -> None:
+def can_draw(html: Path | None, *, option: str = "--html") -> None:
     """Say before anything long begins that the page could not be made.
 
     Raises
@@ -21,12 +21,12 @@ def can_draw(html: Path | None) -> None:
         return
     if not html.resolve().parent.is_dir():
         raise BadValue(
-            f"--html {html}: there is no folder {html.parent}.", fix="make it, or give another."
+            f"{option} {html}: there is no folder {html.parent}.", fix="make it, or give another."
         )
     try:
         import altair as alt  # noqa: F401  # pyright: ignore[reportUnusedImport]
     except ModuleNotFoundError:
         raise MissingExtra(
             "the page needs Altair, which is not installed.",
-            fix="pip install 'tidemill[report]', or leave --html out.",
+            fix=f"pip install 'tidemill[report]', or leave {option} out.",
         ) from None
