@@ -26,8 +26,8 @@ _INSIDE = "in "
 OUTPUTS = ("output", "output_text", "score")
 CHUNK = 31
 """Windows read at once, so that the first look at a long history needs no more memory."""
-DECODED = 256
-"""Parts of profiles that are kept decoded: more than a reference has windows."""
+DECODED = 4 << 20
+"""Bytes of parts of profiles that are kept decoded: of some references and all their cohorts."""
 
 
 def profile(turn: Turn, lease: Lease, since: datetime | None) -> pa.Table:
@@ -201,8 +201,12 @@ def _decoded(turn: Turn, content: bytes) -> Profile:
     kept: dict[bytes, Profile] = turn.world.remembered.setdefault("decoded", {})
     found = kept.pop(content, None)
     kept[content] = Profile.from_bytes(content) if found is None else found
-    while len(kept) > DECODED:
-        del kept[next(iter(kept))]
+    spare = sum(map(len, kept)) - DECODED
+    for old in list(kept)[:-1]:
+        if spare <= 0:
+            break
+        del kept[old]
+        spare -= len(old)
     return kept[content]
 
 
