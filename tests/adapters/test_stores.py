@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
+import statistics
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from tidemill.adapters.engines.duckdb import DuckDBEngine
 from tidemill.adapters.stores.delta import DeltaEvents
 from tidemill.adapters.stores.files import FileBlobs, write_whole
 from tidemill.adapters.stores.memory import MemoryEvents
-from tidemill.adapters.stores.spool import Spool
 from tidemill.core.errors import Damaged
 from tidemill.core.ports import Snapshot
 from tidemill.testing import data
@@ -36,6 +36,19 @@ def test_bounds_skip_files(tmp_path: Path) -> None:
     day = data.NOW.date() - timedelta(days=5)
     some, every = (events.snapshot("records", since=s).files for s in (day, None))
     assert 0 < len(some) <= 7 < len(every)
+
+
+def test_a_commit_after_many_takes_no_longer_than_twice_the_first_ones(tmp_path: Path) -> None:
+    """The large version, with 10,000 commits and the cost of rows, is benchmarks/events.py."""
+    events, rows, took = DeltaEvents(tmp_path), data.records(3), []
+    for k in range(150):
+        begin = time.process_time()
+        events.append("records", rows, writer="w", sequence=k)
+        took.append(time.process_time() - begin)
+    assert statistics.median(took[-40:]) < 2 * statistics.median(took[5:45])
+    files = events.snapshot("records").files
+    assert len(files) < 40 * len({Path(f).parent for f in files})
+    assert list((tmp_path / "records" / "_delta_log").glob("*.checkpoint.parquet"))
 
 
 def test_a_damaged_table_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -90,40 +103,3 @@ def test_a_part_of_a_blob_is_no_blob(tmp_path: Path) -> None:
     digest = blobs.put("model", b"data")
     (tmp_path / "model" / ".part-x").write_bytes(b"da")
     assert blobs.digests("model") == [digest]
-
-
-def test_a_spool_keeps_each_value(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
-    row = {"record_id": "ü", "output": 1, "features": {"x": 0.1, "t": "東京"}, "tags": {"a": 1}}
-    spool.write("records", row)
-    spool.write("feedback", {"record_id": "ü", "value": 1.0})
-    records, feedback = spool.pending({})
-    assert records.rows["feature:x"].to_pylist() == [0.1]
-    assert records.rows["feature:t"].to_pylist() == ["東京"]
-    assert json.loads(records.rows["tags"][0].as_py()) == {"a": 1}
-    assert (feedback.table, feedback.rows["value"].to_pylist()) == ("feedback", [1.0])
-    done = {p.writer: p.sequence for p in (records, feedback)}
-    spool.close()
-    assert spool.discard(done) == {}
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_torn_line_is_handed_on_and_no_row_behind_it_is_lost(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
-    spool.write("records", {"record_id": "a"})
-    spool.close()
-    path = next(tmp_path.iterdir())
-    path.write_bytes(path.read_bytes() + b'{"table": "records", "row": {"rec')
-    spool.write("records", {"record_id": "b"})
-    ids = [i for p in spool.pending({}) for i in p.rows["record_id"].to_pylist()]
-    assert sorted(ids, key=str) == [None, "a", "b"] or set(ids) == {None, "a", "b"}
-    spool.close()
-
-
-def test_values_of_several_kinds_in_a_column_become_texts(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
-    for value in (1, "one", [1]):
-        spool.write("records", {"record_id": "a", "features": {"x": value}})
-    (parcel,) = spool.pending({})
-    assert parcel.rows["feature:x"].to_pylist() == ["1", "one", "[1]"]
-    spool.close()

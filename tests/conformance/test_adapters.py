@@ -15,7 +15,7 @@ from tidemill.adapters.stores.delta import DeltaEvents
 from tidemill.adapters.stores.files import FileBlobs
 from tidemill.adapters.stores.memory import MemoryBlobs, MemoryEvents, MemoryInbox
 from tidemill.adapters.stores.memory_state import MemoryState
-from tidemill.adapters.stores.spool import Spool
+from tidemill.adapters.spool.inbox import Spool
 from tidemill.adapters.stores.sql import SqlState
 from tidemill.adapters.trainers.inline import Inline
 from tidemill.adapters.trainers.pool import ProcessPool

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from tidemill.adapters.engines.duckdb import DuckDBEngine
-from tidemill.adapters.stores.spool import FEATURE, Spool
+from tidemill.adapters.spool.inbox import Spool
+from tidemill.adapters.spool.rows import FEATURE
 from tidemill.adapters.trainers.pickling import by_value
 from tidemill.adapters.trainers.pickling import load as load_model
 from tidemill.core.durations import duration
@@ -82,6 +83,7 @@ class Mill:
         model: str | None = None,
         time: Any = None,
         latency_ms: float | None = None,
+        payload: str | None = None,
     ) -> list[str]:
         """Log predictions that your own service made.
 
@@ -97,12 +99,19 @@ class Mill:
             Texts to tell cohorts apart.
         model
             The version of your model.
+        payload
+            Where a picture, a sound or a document lies; of one record.
 
         Returns
         -------
         list of str
             The ids, to give with feedback and labels. When this returns, the records are
             kept: they survive a kill -9 of this process.
+
+        Raises
+        ------
+        Unreachable
+            If one record cannot be kept; :class:`tidemill.Logger` counts it instead.
 
         Examples
         --------
@@ -111,7 +120,7 @@ class Mill:
         ['a']
         """
         if isinstance(features, Mapping):
-            key = uuid.uuid4().hex if record_id is None else str(record_id)
+            key = self._spool.new_id() if record_id is None else str(record_id)
             row = {
                 "record_id": key,
                 "predicted_at": self._moment(time),
@@ -122,6 +131,7 @@ class Mill:
                 "tags": dict(tags) if tags else None,
                 "model": model,
                 "latency_ms": plain(latency_ms),
+                "payload": payload,
             }
             self._spool.write("records", row)
             return [key]

@@ -6,8 +6,8 @@ import secrets
 from pathlib import Path
 
 from tidemill.adapters.engines.duckdb import DuckDBEngine
+from tidemill.adapters.spool.inbox import Spool
 from tidemill.adapters.stores.files import write_whole
-from tidemill.adapters.stores.spool import Spool
 from tidemill.adapters.trainers.placed import PlacedJobs
 from tidemill.adapters.trainers.pool import ProcessPool
 from tidemill.core.clock import Clock, SystemClock

@@ -28,6 +28,7 @@ def status(world: World) -> Json:
         "bad": [_bad(i) for i in incidents(world)],
         "watched": (world.state.fact("watched") or {}).get("at"),
         "intake": intake(world),
+        "lost": lost(world),
     }
 
 
@@ -48,6 +49,16 @@ def intake(world: World) -> Json:
         for reason, n in (row["reasons"] or {}).items():
             table["reasons"][reason] = table["reasons"].get(reason, 0) + n
     return totals
+
+
+def lost(world: World) -> list[str]:
+    """Say what services could not hand over, a line a process."""
+    said = (world.state.fact("lost") or {}).values()
+    return [
+        f"{sum(s['reasons'].values())} records lost by process {s['process']} on {s['host']}: "
+        + ", ".join(f"{reason} {n}" for reason, n in s["reasons"].items())
+        for s in said
+    ]
 
 
 def release(machine: Machine) -> Json:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tidemill.core.errors import BadInput, BadValue, NotFound
 from tidemill.core.failpoints import failpoint
-from tidemill.core.ports import Lease
+from tidemill.core.ports import Lease, Parcel
 from tidemill.core.records import MOMENT
 from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.strategy.storing import (
@@ -22,7 +22,8 @@ from tidemill.strategy.storing import (
 )
 from tidemill.strategy.turn import Step, Turn, stamp
 
-INBOX, WAITING = "inbox", "waiting"
+INBOX, WAITING, LOST = "inbox", "waiting", "lost"
+"""LOST is the table of a parcel that says what a writer could not keep."""
 
 
 def due(turn: Turn) -> Iterator[Step]:
@@ -30,6 +31,8 @@ def due(turn: Turn) -> Iterator[Step]:
     done = turn.world.state.fact(_done(turn)) or {}
     for parcel in turn.world.inbox.pending(done):
         why = f"{parcel.rows.num_rows} rows of {parcel.table} were handed over"
+        if parcel.table == LOST:
+            why = f"process {parcel.columns['process']} could not keep {parcel.sequence}"
         yield Step(stage="intake", id=parcel.writer, target=INBOX, why=why, data=parcel)
     for name in ("labels", "feedback"):
         version = turn.world.events.version(f"waiting_{name}")
@@ -50,7 +53,9 @@ def apply(turn: Turn, lease: Lease, step: Step) -> None:
     parcel, state = step.data, turn.world.state
     how = {"source": parcel.source, "writer": parcel.writer, "sequence": parcel.sequence}
     try:
-        if parcel.table == "records":
+        if parcel.table == LOST:
+            _note_lost(turn, lease, parcel)
+        elif parcel.table == "records":
             store_records(turn, lease, parcel.rows, Columns(**parcel.columns), **how)
         else:
             columns = FactColumns(**parcel.columns)
@@ -62,6 +67,14 @@ def apply(turn: Turn, lease: Lease, step: Step) -> None:
     state.set_fact(lease, _done(turn), done)
     failpoint("inbox.discard.before")
     state.set_fact(lease, _done(turn), turn.world.inbox.discard(done))
+
+
+def _note_lost(turn: Turn, lease: Lease, parcel: Parcel) -> None:
+    """Remember what a writer lost since it began; said again it changes nothing."""
+    lost = turn.world.state.fact("lost") or {}
+    reasons = {r["reason"]: r["n"] for r in parcel.rows.to_pylist()}
+    said = {**parcel.columns, "reasons": reasons}
+    turn.world.state.set_fact(lease, "lost", {**lost, parcel.writer: said})
 
 
 def _done(turn: Turn) -> str:

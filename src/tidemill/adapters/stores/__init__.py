@@ -1,1 +1,1 @@
-"""Where things are kept: events, state, blobs, the spool."""
+"""Where things are kept: events, state, blobs."""

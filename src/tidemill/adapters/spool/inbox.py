@@ -1,0 +1,204 @@
+"""The inbox of a mill: the folder where services leave what they acknowledged.
+
+A segment is read as far as it was acknowledged, whether its writer lives or not, and goes when it
+is taken in and its writer is gone. A batch is an Arrow file that appears whole. What writers lost
+comes as a parcel of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import ipc
+
+from tidemill.adapters.spool.frames import FIELDS, KINDS, decode, framed
+from tidemill.adapters.spool.lines import ends_of, lines_of
+from tidemill.adapters.spool.losses import Lost
+from tidemill.adapters.spool.rows import COLUMNS, NEEDED, table_of
+from tidemill.adapters.spool.segment import Frame, Header, frames, unlocked
+from tidemill.adapters.spool.writer import Writer
+from tidemill.core.errors import Unreachable
+from tidemill.core.failpoints import failpoint
+from tidemill.core.ports import Json, Parcel
+
+PARCEL = 50_000
+"""Rows of a parcel at most."""
+
+
+class Spool:
+    """A folder of acknowledged rows; safe to use from several threads and processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writer = Writer(folder)
+        weakref.finalize(self, self._writer.close)
+
+    def write(self, table: str, row: Json) -> None:
+        """Append one row; it is kept when this returns."""
+        kind = KINDS[table]
+        failpoint("spool.write.before")
+        try:
+            self._writer.write(*framed(kind, tuple(row.get(n) for n in FIELDS[kind][1])))
+        except OSError as error:
+            raise Unreachable(
+                f"nothing can be written to {self._folder}: {error.strerror or error}.",
+                fix="make room there, or make it writable; nothing of this call was kept.",
+            ) from error
+        failpoint("spool.write.after")
+
+    def write_batch(self, table: str, rows: pa.Table, columns: Json, source: str) -> None:
+        """Keep a batch; it is there whole when this returns."""
+        meta = {"table": table, "columns": columns, "source": source}
+        sink = pa.BufferOutputStream()
+        schema = rows.schema.with_metadata({b"tidemill": json.dumps(meta).encode()})
+        with ipc.new_file(sink, schema) as file:
+            file.write_table(rows.cast(schema))
+        failpoint("spool.batch.before")
+        _write_whole(self._folder / f"{uuid.uuid4().hex}.arrow", sink.getvalue().to_pybytes())
+        failpoint("spool.batch.after")
+
+    def new_id(self) -> str:
+        """Return an id for a record, which nobody else makes."""
+        return self._writer.new_id()
+
+    def pending(self, done: Mapping[str, int]) -> list[Parcel]:
+        if not self._folder.exists():
+            return []
+        parcels: list[Parcel] = []
+        for path in sorted(self._folder.iterdir(), key=lambda p: (p.stat().st_mtime_ns, p.name)):
+            if path.suffix == ".arrow" and path.stem not in done:
+                parcels.append(_batch(path))
+            elif path.suffix == ".segment":
+                parcels += _segment(path, done)
+            elif path.suffix == ".jsonl":
+                parcels += lines_of(path, done)
+            elif path.suffix == ".losses":
+                parcels += _lost(path, done)
+        return parcels
+
+    def discard(self, done: Mapping[str, int]) -> dict[str, int]:
+        if not self._folder.exists():
+            return {}
+        kept = set[str]()
+        for path in sorted(self._folder.iterdir()):
+            if path.suffix not in _OVER:
+                continue
+            if _OVER[path.suffix](path, done):
+                failpoint("spool.discard.before")
+                path.unlink()
+                failpoint("spool.discard.after")
+            else:
+                kept.add(path.stem)
+        return {w: n for w, n in done.items() if w.split(":")[0] in kept}
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def _segment(path: Path, done: Mapping[str, int]) -> list[Parcel]:
+    return list(_parcels(path.stem, frames(path.read_bytes()), done))
+
+
+def _parcels(stem: str, found: list[Frame], done: Mapping[str, int]) -> Iterator[Parcel]:
+    """Cut the frames of a segment into parcels, each of one table and of so many rows at most."""
+    for table in COLUMNS:
+        writer = f"{stem}:{table}"
+        start = done.get(writer, 0)
+        mine = [f for f in found if f.end > start and _table(f) == table]
+        for first in range(0, len(mine), PARCEL):
+            part = mine[first : first + PARCEL]
+            rows = [decode(f.kind, f.data)[1] for f in part]
+            yield Parcel(
+                table=table,
+                rows=table_of(rows, NEEDED[table]),
+                columns=COLUMNS[table],
+                writer=writer,
+                sequence=part[-1].end,
+                source="log",
+            )
+
+
+def _table(frame: Frame) -> str:
+    if frame.kind in FIELDS and FIELDS[frame.kind][0] != "records":
+        return decode(frame.kind, frame.data)[0]
+    return "records"
+
+
+def _lost(path: Path, done: Mapping[str, int]) -> list[Parcel]:
+    lost, writer = Lost.read(path), f"{path.stem}:lost"
+    if lost.total <= done.get(writer, 0):
+        return []
+    rows = [{"reason": r, "n": n} for r, n in lost.counts.items()]
+    columns = {"process": lost.pid, "host": lost.host}
+    return [
+        Parcel(
+            table="lost",
+            rows=pa.Table.from_pylist(rows),
+            columns=columns,
+            writer=writer,
+            sequence=lost.total,
+            source="log",
+        )
+    ]
+
+
+def _batch(path: Path) -> Parcel:
+    with pa.OSFile(str(path), "rb") as source:
+        rows = ipc.open_file(source).read_all()
+    meta: dict[str, Any] = json.loads(rows.schema.metadata[b"tidemill"])
+    rows = rows.replace_schema_metadata(None)
+    return Parcel(rows=rows, writer=path.stem, sequence=1, **meta)
+
+
+def _segment_over(path: Path, done: Mapping[str, int]) -> bool:
+    with path.open("rb") as file:
+        if not Header.read(file.read(4096)).gone(path, now=time.time_ns()):
+            return False
+    # Read after its writer was seen to be gone: nothing is added any more.
+    return all(f.end <= done.get(f"{path.stem}:{_table(f)}", 0) for f in frames(path.read_bytes()))
+
+
+def _lines_over(path: Path, done: Mapping[str, int]) -> bool:
+    return unlocked(path) and all(done.get(w, 0) >= s for w, s in ends_of(path).items())
+
+
+def _losses_over(path: Path, done: Mapping[str, int]) -> bool:
+    lost = Lost.read(path)
+    gone = lost.gone(path)
+    return gone and Lost.read(path).total <= done.get(f"{path.stem}:lost", 0)
+
+
+_OVER: dict[str, Callable[[Path, Mapping[str, int]], bool]] = {
+    ".arrow": lambda path, done: path.stem in done,
+    ".segment": _segment_over,
+    ".jsonl": _lines_over,
+    ".losses": _losses_over,
+}
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all, even after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.parent / f".part-{path.name}"
+    try:
+        with part.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

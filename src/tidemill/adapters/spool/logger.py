@@ -1,0 +1,265 @@
+"""The logger: one line in a service, which never waits for a store and never raises."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time as clock
+import weakref
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from tidemill.adapters.spool.frames import framed
+from tidemill.adapters.spool.queued import Queued
+from tidemill.adapters.spool.writer import Writer
+from tidemill.core.errors import BadInput, BadValue
+
+Durability = Literal["process", "disk", "memory"]
+_DURABILITIES = ("process", "disk", "memory")
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST}
+_QUIET = 60.0
+"""Seconds between warnings for one reason."""
+
+
+class Logger:
+    """Logs predictions, feedback and labels from a service, for a mill to take in.
+
+    No call raises or waits for a store. What cannot be kept is counted by reason: see
+    :meth:`counts`, a warning of :mod:`logging`, and ``tidemill status`` after the next turn.
+    Safe from several threads and after a fork.
+
+    Parameters
+    ----------
+    where
+        The folder of the project, or a folder named ``spool`` that its mill reads.
+    model
+        The version of your model, for records that name none.
+    durability
+        When a call may return. ``"process"``: when kill -9 of the process cannot lose the record
+        any more. ``"disk"``: when a power cut cannot; calls of several threads share a flush.
+        ``"memory"``: at once; a thread writes, and a kill loses what it has not written yet.
+    queue
+        Records at most that wait to be written under ``"memory"``; more are lost, and counted.
+
+    Raises
+    ------
+    BadInput, BadValue
+        Here only: if ``where`` is no folder of a file system, or there is no such durability.
+
+    Examples
+    --------
+    >>> folder = getfixture("tmp_path")
+    >>> with Logger(folder, model="v1") as logger:
+    ...     key = logger.log({"distance": 300}, output=1, score=0.7, record_id="a")
+    ...     logger.feedback(key, 1, kind="thumb")
+    >>> key, logger.counts()["logged"], logger.counts()["lost"]
+    ('a', 2, {})
+    """
+
+    def __init__(
+        self,
+        where: str | Path,
+        *,
+        model: str | None = None,
+        durability: Durability = "process",
+        queue: int = 10_000,
+    ) -> None:
+        if "://" in str(where):
+            raise BadInput(f"{str(where)!r} is no folder.", fix="give the folder of a project.")
+        if durability not in _DURABILITIES:
+            raise BadValue(
+                f"there is no durability {durability!r}.",
+                fix=f"give one of {', '.join(_DURABILITIES)}.",
+            )
+        folder = Path(where).absolute()
+        self._folder = folder if folder.name == "spool" else folder / "spool"
+        self._model = model
+        kept = _Kept(Writer(self._folder, sync=durability == "disk"))
+        self._kept, self._put = kept, kept.write
+        self._queue: Queued | None = None
+        if durability == "memory":
+            self._queue = Queued(kept.write, queue)
+            self._put = self._later
+        self._closed = False
+        self._at_end = weakref.finalize(self, _end, self._queue, kept.writer)
+
+    def log(
+        self,
+        features: Mapping[str, Any],
+        *,
+        output: Any = None,
+        score: Any = None,
+        record_id: Any = None,
+        unit: Any = None,
+        tags: Mapping[str, str] | None = None,
+        model: str | None = None,
+        time: Any = None,
+        latency_ms: float | None = None,
+        payload: str | None = None,
+    ) -> str:
+        """Log one prediction that your service made.
+
+        Parameters
+        ----------
+        features
+            What the model saw.
+        output, score
+            What it said.
+        record_id
+            An id of your own; made if left out.
+        unit
+            Who or what it was about.
+        tags
+            Texts to tell cohorts apart.
+        model
+            The version of the model.
+        time
+            When it was made, with a zone; now if left out.
+        latency_ms
+            How long the answer took, in milliseconds.
+        payload
+            Where a picture, a sound or a document lies.
+
+        Returns
+        -------
+        str
+            The id, to give with feedback and labels; also where the record was lost.
+        """
+        key = ""
+        try:
+            key = self._kept.writer.new_id() if record_id is None else str(record_id)
+            if not isinstance(features, dict):
+                features = dict(features)
+            fields = (
+                key,
+                _moment(time),
+                features,
+                output,
+                score,
+                unit,
+                tags if tags is None or isinstance(tags, dict) else dict(tags),
+                model if model is not None else self._model,
+                latency_ms,
+                payload,
+            )
+            self._keep(1, fields)
+        except Exception as error:  # noqa: BLE001 - never into the caller
+            self._kept.lose("cannot be encoded", error)
+        return key
+
+    def feedback(
+        self,
+        record_id: Any,
+        value: float | str | bool = True,  # noqa: FBT001, FBT002 - a value, not a switch
+        *,
+        kind: str = "feedback",
+        time: Any = None,
+    ) -> None:
+        """Say what a user did with an answer: a thumb, a click, a correction."""
+        try:
+            self._keep(2, (record_id, value, kind, _moment(time)))
+        except Exception as error:  # noqa: BLE001 - never into the caller
+            self._kept.lose("cannot be encoded", error)
+
+    def label(self, record_id: Any, label: float | str, *, time: Any = None) -> None:
+        """Say what the truth was for a record."""
+        try:
+            self._keep(3, (record_id, label, _moment(time)))
+        except Exception as error:  # noqa: BLE001 - never into the caller
+            self._kept.lose("cannot be encoded", error)
+
+    def flush(self) -> None:
+        """Return when all that was logged is on the disk, or counted as lost."""
+        try:
+            if self._queue is not None:
+                self._queue.flush()
+            self._kept.writer.sync()
+        except Exception as error:  # noqa: BLE001 - never into the caller
+            self._kept.warn("not flushed", error)
+
+    def close(self) -> None:
+        """Write what waits and close the files; what is logged later is lost, and counted."""
+        self._closed = True
+        try:
+            self._at_end()
+        except Exception as error:  # noqa: BLE001 - never into the caller
+            self._kept.warn("not closed", error)
+
+    def counts(self) -> dict[str, Any]:
+        """Say what this process logged, what it lost by reason, and where it logs to."""
+        own = self._kept.writer.own
+        lost = {reason: n for reason, n in own.losses.counts.items() if n}
+        return {
+            "logged": self._kept.writer.written(),
+            "lost": lost,
+            "where": str(self._folder),
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _keep(self, kind: int, fields: tuple[Any, ...]) -> None:
+        if self._closed:
+            self._kept.lose("closed", None)
+            return
+        self._put(*framed(kind, fields))
+
+    def _later(self, kind: int, data: bytes) -> None:
+        if self._queue is None or not self._queue.put(kind, data):
+            self._kept.lose("queue full", None)
+
+
+class _Kept:
+    """A writer that counts what it cannot keep, instead of raising."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+        self._warned: dict[str, float] = {}
+
+    def write(self, kind: int, data: bytes) -> None:
+        try:
+            self.writer.write(kind, data)
+        except Exception as error:  # noqa: BLE001 - counted, and told
+            self.lose(_reason(error), error)
+
+    def lose(self, reason: str, error: Exception | None) -> None:
+        """Count one that is lost; nothing that happens here reaches the caller."""
+        try:
+            self.writer.lose(reason)
+            self.warn(reason, error)
+        except Exception:  # noqa: BLE001 - at the end of the interpreter nothing is left to tell
+            return
+
+    def warn(self, reason: str, error: Exception | None) -> None:
+        """Warn, once a minute for a reason."""
+        now = clock.monotonic()
+        if now - self._warned.get(reason, -_QUIET) < _QUIET:
+            return
+        self._warned[reason] = now
+        lost = self.writer.own.losses.counts[reason]
+        text = "tidemill: %s; %d lost for that in this process (%s)"
+        logging.getLogger("tidemill").warning(text, reason, lost, error or self.writer.folder)
+
+
+def _reason(error: Exception) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _FULL:
+        return "disk full"
+    return "not writable" if number in _FORBIDDEN else "other error"
+
+
+def _moment(time: Any) -> str:
+    at = datetime.now(UTC) if time is None else time
+    return at.isoformat() if isinstance(at, datetime) else str(at)
+
+
+def _end(queue: Queued | None, writer: Writer) -> None:
+    if queue is not None:
+        queue.close()
+    writer.close()
