@@ -27,6 +27,7 @@ from tidemill.core.as_of import AsOf
 from tidemill.core.machines import INCIDENT
 from tidemill.core.ports import World
 from tidemill.core.records import FEATURE, features_of
+from tidemill.core.work import reason
 from tidemill.strategy.status import releases
 from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import moment_of
@@ -40,7 +41,10 @@ _SHOWN = (
 
 
 def views(world: World, strategy: Strategy) -> dict[str, ir.Table]:
-    """Return every view as an expression; a projection that cannot be asked is left out."""
+    """Return every view as an expression.
+
+    A projection that cannot be asked is left out, and :func:`left_out` says why.
+    """
     view = AsOf(world.events, world.engine, moment_of(world))
     found = {
         "records": _records(view, strategy),
@@ -53,15 +57,26 @@ def views(world: World, strategy: Strategy) -> dict[str, ir.Table]:
     return found
 
 
-def _records(view: AsOf, strategy: Strategy) -> ir.Table:
-    rows = view.records()
-    features = features_of(list(rows.columns))
+def left_out(world: World, strategy: Strategy) -> dict[str, str]:
+    """Say why projections are not in the view of records, by their name; empty if all are."""
+    return _projected(AsOf(world.events, world.engine, moment_of(world)).records(), strategy)[1]
+
+
+def _projected(rows: ir.Table, strategy: Strategy) -> tuple[dict[str, Any], dict[str, str]]:
     named: dict[str, Any] = {}
+    lost: dict[str, str] = {}
     for projection in strategy.projections:
         try:
             named[projection.name] = projection(rows)
-        except Exception:  # noqa: BLE001, S112 - one that these records do not have
-            continue
+        except Exception as error:  # noqa: BLE001 - a function of the user's may fail in any way
+            lost[projection.name] = reason(error)
+    return named, lost
+
+
+def _records(view: AsOf, strategy: Strategy) -> ir.Table:
+    rows = view.records()
+    features = features_of(list(rows.columns))
+    named, _ = _projected(rows, strategy)
     taken = {*_SHOWN, *named, "label", "label_text", "label_source", "weight", "feedback"}
     names = {f: f.removeprefix(FEATURE) for f in features}
     shown = {(short if short not in taken else f): rows[f] for f, short in names.items()}
@@ -79,7 +94,7 @@ def _records(view: AsOf, strategy: Strategy) -> ir.Table:
     rows = rows.left_join(given, "record_id").drop("record_id_right")
     kept: Any = rows.p_log
     many: Any = rows.feedback
-    weight = 1.0 / (kept * rows.pi)
+    weight = 1.0 / (kept * rows.pi).nullif(0.0)
     return rows.mutate(weight=weight, feedback=many.fill_null(0)).drop("p_log", "pi")
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from tidemill.core.errors import BadValue
 from tidemill.faces.cli.exits import Exit
 from tidemill.faces.cli.options import USUAL, Options
-from tidemill.faces.cli.printing import answer, count, table
+from tidemill.faces.cli.printing import answer, count, note, table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,9 +36,14 @@ def sql(query: str, /, *, most: int = 1000, options: Options = USUAL) -> Exit:
     most
         Rows shown at most; --json has them too.
     """
+    from tidemill.strategy.views import left_out
+
     with options.open() as mill:
+        lost = left_out(mill.world, mill.strategy)
+        for name, why in lost.items():
+            note(f"projection {name!r} is not in records: {why}")
         found = mill.sql(query)
-    _answer(found, most, options)
+    _answer(found, most, options, left_out=lost)
     return Exit.DONE
 
 
@@ -136,9 +141,10 @@ def _asked(
     return key, None, last["start"], last["end"]
 
 
-def _answer(found: pa.Table, most: int, options: Options) -> None:
+def _answer(found: pa.Table, most: int, options: Options, **more: object) -> None:
     shown = found.slice(0, most)
     document = {"columns": found.column_names, "rows": shown.to_pylist(), "n": found.num_rows}
+    document |= more
 
     def show(out: Console) -> None:
         every = {n: [_cell(row[n]) for row in document["rows"]] for n in found.column_names}

@@ -112,7 +112,7 @@ def _performance(turn: Turn, found: set[datetime]) -> Iterator[tuple[Key, list[P
     metrics = yardsticks(turn.strategy)
     if not metrics or turn.world.events.version("chosen") < 0:
         return
-    rows = _judged(turn, found)
+    rows, broken = _judged(turn, found)
     windows = Windows.of(turn)
     place = _place(rows, windows)
     everyone = np.ones(rows.num_rows, dtype=bool)
@@ -128,6 +128,9 @@ def _performance(turn: Turn, found: set[datetime]) -> Iterator[tuple[Key, list[P
             key = Key(kind="performance", metric=metric.name, cohort=cohort, model=model)
             made = []
             for start in sorted(found):
+                if cohort in broken:
+                    made.append(_unknown(turn, start, broken[cohort]))
+                    continue
                 k = (start - windows.numbered(0)) // windows.every
                 here = rows.filter(pa.array(inside & (place == k)))
                 if model and not here.num_rows:
@@ -136,14 +139,18 @@ def _performance(turn: Turn, found: set[datetime]) -> Iterator[tuple[Key, list[P
             yield key, made
 
 
-def _judged(turn: Turn, found: set[datetime]) -> pa.Table:
-    """Return the records of some windows that have a final label, with their cohorts."""
+def _judged(turn: Turn, found: set[datetime]) -> tuple[pa.Table, dict[str, str]]:
+    """Return the records of some windows that have a final label, with their cohorts.
+
+    Then why a cohort cannot be asked, by its name; nobody is in it.
+    """
     windows = Windows.of(turn)
     span = {"since": min(found), "until": max(found) + windows.every}
     final = turn.strategy.labels(turn.view.reservoir(**span), turn.now)
     final = final.select("record_id", "label", "label_text", "weight")
     rows = turn.view.records(**span)
-    inside = {f"cohort{k}": c(rows) for k, c in usable(rows, turn.strategy.cohorts)}
+    broken: dict[str, str] = {}
+    inside = {f"cohort{k}": c(rows) for k, c in usable(rows, turn.strategy.cohorts, broken)}
     rows = rows.mutate(**inside).select("record_id", *ANSWERED, *inside)
     rows = rows.inner_join(final, "record_id")
     found_rows = turn.view.arrow(rows.order_by("predicted_at", "record_id"))
@@ -151,15 +158,25 @@ def _judged(turn: Turn, found: set[datetime]) -> pa.Table:
         if f"cohort{k}" not in found_rows.column_names:
             nobody = pa.array(np.zeros(found_rows.num_rows, dtype=bool))
             found_rows = found_rows.append_column(f"cohort{k}", nobody)
-    return found_rows
+    return found_rows, broken
 
 
-def usable(rows: ir.Table, cohorts: Iterable[Cohort]) -> Iterator[tuple[int, Cohort]]:
-    """Yield the cohorts that can be asked of some records, with their place among all."""
+def usable(
+    rows: ir.Table, cohorts: Iterable[Cohort], broken: dict[str, str] | None = None
+) -> Iterator[tuple[int, Cohort]]:
+    """Yield the cohorts that can be asked of some records, with their place among all.
+
+    Parameters
+    ----------
+    broken
+        Where it is told why the others cannot be, by their name.
+    """
     for k, cohort in enumerate(cohorts):
         try:
             cohort(rows)
-        except Exception:  # noqa: BLE001, S112 - nobody is in a cohort that cannot be asked; said by its points
+        except Exception as error:  # noqa: BLE001 - a condition of the user's may fail in any way
+            if broken is not None:
+                broken[cohort.name] = reason(error)
             continue
         yield k, cohort
 
