@@ -240,8 +240,7 @@ def _properties(rows: pa.Table) -> WriterProperties:
     many = {
         name: plain
         for name in head.column_names
-        if not pa.types.is_nested(head[name].type)
-        and 2 * pc.count_distinct(head[name]).as_py() > len(head)
+        if _countable(head[name].type) and 2 * pc.count_distinct(head[name]).as_py() > len(head)
     }
     return WriterProperties(
         compression="ZSTD",
@@ -249,6 +248,12 @@ def _properties(rows: pa.Table) -> WriterProperties:
         default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
         column_properties=many if len(head) == _LOOKED_AT else None,
     )
+
+
+def _countable(kind: pa.DataType) -> bool:
+    """Tell whether Arrow counts the different values of a kind."""
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return text or pa.types.is_primitive(kind)
 
 
 def _done(delta: DeltaTable, writer: str, sequence: int) -> bool:
