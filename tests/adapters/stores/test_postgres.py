@@ -54,7 +54,7 @@ def test_promises_of_the_port(promise: Any, place: Any, tmp_path: Path) -> None:
 
 def test_migrations_lead_to_the_schema_of_the_program(place: Any) -> None:
     state = place()
-    assert state.problems() == []
+    assert list(state.flaws()) == []
     with state._engine.connect() as db:
         context = MigrationContext.configure(db, opts={"compare_type": True})
         assert compare_metadata(context, schema.metadata) == []
@@ -79,7 +79,7 @@ def test_a_migration_that_stops_half_way_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         place()
     monkeypatch.undo()
-    assert place().problems() == []
+    assert list(place().flaws()) == []
 
 
 def test_projects_of_one_database_do_not_see_each_other(postgres: Any) -> None:
@@ -143,7 +143,7 @@ def test_a_server_that_restarts_within_a_transaction_fails_the_step_and_not_the_
         state.transition(lease, step("after"))
     assert [(m.id, r.seq) for m, r in zip(state.machines("curation"), state.journal(), strict=True)
             ] == [("before", 1), ("after", 2)]  # fmt: skip
-    assert state.problems() == []
+    assert list(state.flaws()) == []
 
 
 HOLDER = """
@@ -198,6 +198,15 @@ def test_a_holder_that_stands_still_loses_the_lease_and_changes_nothing_when_it_
     assert said.startswith("busy another process took over this project meanwhile. Fix:")
     assert (state.machines("curation"), state.fact("late"), state.journal()) == ([], None, [])
     assert state.fact("mine") == 2
+
+
+def test_a_lease_that_is_given_back_can_be_taken_at_once(place: Any) -> None:
+    state = place()
+    epochs = []
+    for _ in range(30):
+        with state.lease("x") as lease:
+            epochs.append(lease.epoch)
+    assert epochs == list(range(1, 31))
 
 
 def test_a_killed_holder_frees_the_lease_at_once(place: Any, postgres: Any) -> None:

@@ -21,6 +21,8 @@ from tidemill.core.errors import BadValue, MissingExtra, TidemillError, Unreacha
 _URL = re.compile(r"s3a?://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>.*))?")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LONGEST = 300
+ATTEMPTS = 6
+"""How often a request is tried, unless a bucket is told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Bucket:
     url: str
     endpoint: str | None = None
     region: str | None = None
-    attempts: int = field(default=6, kw_only=True)
+    attempts: int = field(default_factory=lambda: ATTEMPTS, kw_only=True)
     seconds: float = field(default=60.0, kw_only=True)
 
     def __post_init__(self) -> None:
