@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,11 @@ class Numbers:
         object.__setattr__(self, "cells", cells)
         object.__setattr__(self, "counts", counts)
         not_negative(self, ("nulls", "nans", "below", "above", "wrong"))
+
+    @cached_property
+    def at(self) -> NDArray[np.float64]:
+        """The value that stands for each cell, shape (m,): of a usual day, it is asked every day."""
+        return self.grid.middle(self.cells)
 
     @classmethod
     def of_values(cls, grid: Grid, values: NDArray[Any], *, nulls: int = 0) -> Numbers:

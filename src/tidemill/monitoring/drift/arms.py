@@ -258,7 +258,7 @@ def _of_shares(pair: Pair, before: list[tuple[int, int]], after: list[tuple[int,
 
 def known_range(reference: Numbers) -> tuple[float, float]:
     """Return the range of all but 0.1 % of the reference's values at each end."""
-    at, upto = reference.grid.middle(reference.cells), np.cumsum(reference.counts)
+    at, upto = reference.at, np.cumsum(reference.counts)
     allowed = math.floor(TAIL * upto[-1])
     first = int(np.searchsorted(upto, allowed, side="right"))
     last = int(np.searchsorted(upto, upto[-1] - allowed))
@@ -267,8 +267,7 @@ def known_range(reference: Numbers) -> tuple[float, float]:
 
 def beyond(column: Numbers, low: float, high: float) -> int:
     """Count the values outside a range."""
-    at = column.grid.middle(column.cells)
-    return int(column.counts[(at < low) | (at > high)].sum())
+    return int(column.counts[(column.at < low) | (column.at > high)].sum())
 
 
 def new_values(before: Categories, after: Categories) -> dict[str, int]:

@@ -139,7 +139,7 @@ def _as_arrays(
 
 
 def _mean(day: Numbers, low: float, high: float) -> tuple[float, float]:
-    at = np.clip(day.grid.middle(day.cells), low, high)
+    at = np.clip(day.at, low, high)
     share = day.counts / day.n
     mean = float(at @ share)
     return mean, float(np.square(at - mean) @ share) / day.n
