@@ -37,7 +37,7 @@ strategy = Strategy(
     projections=[Projection("pair", lambda r: ibis.array([r.f_x, r.f_y])), Projection("lost", lambda r: r.f_no),
         PrincipalComponents("shape", ("x", "y"))],
     monitoring=Monitoring(usual=21, spans=(1, 7), reference="sliding", pages=3, by_cohort="b", signals=[
-        MMD(rows=250, features=64), DomainClassifier(("x", "y", "c"), rows=250),
+        MMD(rows=250, features=64), DomainClassifier(("x", "y", "c"), rows=120),
         Watch(SlicedDistance("pair", rows=250, directions=8), alerting=False), MMD("lost"), MMD("shape"), MMD("c"),
     ]),
 )
