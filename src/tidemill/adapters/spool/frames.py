@@ -5,7 +5,7 @@ MessagePack keeps what JSON does not: NaN, infinity, bytes, moments.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -26,6 +26,8 @@ FEEDBACK = ("record_id", "value", "kind", "happened_at")
 LABEL = ("record_id", "label", "happened_at")
 KINDS = {"records": 1, "feedback": 2, "labels": 3}
 FIELDS = {1: ("records", RECORD), 2: ("feedback", FEEDBACK), 3: ("labels", LABEL)}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 UNREADABLE = 9
 """The kind of a frame that makes no row."""
 
@@ -68,6 +70,15 @@ def framed(kind: int, fields: tuple[Any, ...]) -> tuple[int, bytes]:
     return UNREADABLE, f"too large, {len(data)} bytes: {_text(fields[0])}".encode()
 
 
+def _dated(row: dict[str, Any]) -> dict[str, Any]:
+    """Write out a moment that the logger kept in nanoseconds; no other number stands for one."""
+    for name in ("predicted_at", "happened_at"):
+        at = row.get(name)
+        if type(at) is int:
+            row[name] = (_EPOCH + timedelta(microseconds=at // 1000)).isoformat()
+    return row
+
+
 def _clean(value: Any) -> Any:
     try:
         encode(value)
@@ -106,5 +117,5 @@ def decode(kind: int, data: bytes) -> tuple[str, dict[str, Any]]:
         except (msgspec.MsgspecError, ValueError, RecursionError):
             values = None
         if isinstance(values, list):
-            return table, dict(zip(names, values, strict=False))
+            return table, _dated(dict(zip(names, values, strict=False)))
     return "records", {"raw": data[:10_000].decode(errors="replace")}

@@ -7,11 +7,11 @@ import logging
 import time as clock
 import weakref
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from tidemill.adapters.spool.frames import framed
+from tidemill.adapters.spool.frames import LARGEST, encode, framed
 from tidemill.adapters.spool.queued import Queued
 from tidemill.adapters.spool.writer import Writer
 from tidemill.core.errors import BadInput, BadValue
@@ -208,7 +208,15 @@ class Logger:
         if self._closed:
             self._kept.lose("closed", None)
             return
-        self._put(*framed(kind, fields))
+        try:
+            data = encode(fields)
+        except Exception:  # noqa: BLE001 - a value of the caller's may raise anything
+            self._put(*framed(kind, fields))
+            return
+        if len(data) > LARGEST:
+            self._put(*framed(kind, fields))
+        else:
+            self._put(kind, data)
 
     def _later(self, kind: int, data: bytes) -> None:
         if self._queue is None or not self._queue.put(kind, data):
@@ -254,9 +262,11 @@ def _reason(error: Exception) -> str:
     return "not writable" if number in _FORBIDDEN else "other error"
 
 
-def _moment(time: Any) -> str:
-    at = datetime.now(UTC) if time is None else time
-    return at.isoformat() if isinstance(at, datetime) else str(at)
+def _moment(time: Any) -> int | str:
+    """Say now in nanoseconds since 1970, or a given time as text, to be read by the mill."""
+    if time is None:
+        return clock.time_ns()
+    return time.isoformat() if isinstance(time, datetime) else str(time)
 
 
 def _end(queue: Queued | None, writer: Writer) -> None:

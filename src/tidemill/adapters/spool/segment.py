@@ -38,6 +38,7 @@ ABANDONED = 24 * 3600 * 10**9
 _FIXED = struct.Struct("<8sI64s")
 _STATE = struct.Struct("<QQB")
 _AT = 128
+_HEAD, _head, _state = HEAD.size, HEAD.pack, _STATE.pack_into
 
 
 class Segment:
@@ -72,14 +73,14 @@ class Segment:
 
     def write(self, kind: int, data: bytes) -> bool:
         """Add a frame; False when it does not fit any more."""
-        begin = self.end + HEAD.size
-        end, now = begin + len(data), time.time_ns()
-        if end > self.size or abs(now - self.used) > IDLE:
+        begin, now, memory = self.end, time.time_ns(), self._memory
+        length = len(data)
+        end = begin + _HEAD + length
+        if end > self.size or not -IDLE < now - self.used < IDLE:
             return False
-        memory = self._memory
-        memory[begin:end] = data
-        HEAD.pack_into(memory, self.end, MARK, kind, len(data), zlib.crc32(data, kind))
-        _STATE.pack_into(memory, _AT, end, now, 0)
+        memory[begin:end] = _head(MARK, kind, length, zlib.crc32(data, kind)) + data
+        # Only now is it acknowledged: a copy that was cut short lies beyond the end.
+        _state(memory, _AT, end, now, 0)
         self.end, self.used = end, now
         self.frames += 1
         return True

@@ -63,13 +63,11 @@ class Writer:
     @property
     def own(self) -> Own:
         """What this process has."""
-        process = os.getpid()
-        own = self._by_process.get(process)
-        return own if own is not None else self._begin(process)
+        return self._by_process.get(os.getpid()) or self._begin(os.getpid())
 
     def write(self, kind: int, data: bytes) -> None:
         """Keep a frame; raises OSError where it cannot be kept."""
-        own = self.own
+        own = self._by_process.get(os.getpid()) or self._begin(os.getpid())
         if self._sync:
             self._write_through(own, kind, data)
             return
@@ -94,8 +92,8 @@ class Writer:
 
     def new_id(self) -> str:
         """Return an id that nobody else makes: random for the process, then counted."""
-        own = self.own
-        return f"{own.prefix}{next(own.numbers):012x}"
+        own = self._by_process.get(os.getpid()) or self._begin(os.getpid())
+        return own.prefix + "%012x" % next(own.numbers)  # noqa: UP031 - the fastest way to say it
 
     def written(self) -> int:
         """Return how many frames this process wrote."""
