@@ -140,6 +140,8 @@ class Writer:
             try:
                 own.losses.prepare(self.folder)
                 segment = Segment.create(self.folder, max(own.size, START + HEAD.size + length))
+                if self._sync:
+                    _sync_folder(self.folder)  # or a power cut takes the name of the file
             except OSError as error:
                 own.refused, own.refused_at = error, time.monotonic()
                 raise
@@ -192,6 +194,14 @@ def _end(own: Own, segment: Segment) -> None:
     own.all.remove(segment)
     own.before += segment.frames
     segment.seal()
+
+
+def _sync_folder(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def _must(done: bool) -> None:  # noqa: FBT001 - what a call just answered
