@@ -42,7 +42,7 @@ def test_opening_again_migrates_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     SqlState(path).close()
     monkeypatch.setattr(command, "upgrade", None)
     state = SqlState(path)
-    assert state.problems() == []
+    assert list(state.flaws()) == []
     state.close()
 
 
@@ -81,13 +81,13 @@ def test_a_migration_that_stops_half_way_leaves_nothing(
     with engine_of(path).connect() as db:
         assert sa.inspect(db).get_table_names() == []
     state = SqlState(path)
-    assert state.problems() == []
+    assert list(state.flaws()) == []
     state.close()
 
 
 def test_a_state_in_memory_has_the_same_tables() -> None:
     state = SqlState(None)
-    assert state.problems() == []
+    assert list(state.flaws()) == []
     names = set(sa.inspect(state._engine).get_table_names())
     assert names == {*schema.metadata.tables, "alembic_version"}
     state.close()
