@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import ast
-import io
 import re
 import tokenize
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from tidemill.core.errors import BadInput
+from tidemill.strategy.watching.layout import (
+    Edit,
+    appended,
+    edited,
+    end_of,
+    indent_of,
+    newline,
+    offset,
+    start_of,
+)
 
 NAME, PACKAGE = "Cohort", "tidemill"
 
@@ -52,7 +60,7 @@ def with_cohort(source: str, name: str, where: str) -> str:
         edits = list(_listed(source, call, line))
         if imported is not None:
             edits += imported(source)
-        changed = _edited(source, edits)
+        changed = edited(source, edits)
         _same_but(tree, changed, line, needs_import=imported is not None)
     except (_NotSimple, SyntaxError, tokenize.TokenError) as error:
         why = str(error) if isinstance(error, _NotSimple) else "it is not laid out simply enough"
@@ -79,7 +87,7 @@ def line_of(name: str, where: str) -> str:
     return f"{NAME}({_quoted(name)}, {_condition(where)})"
 
 
-_Import = Callable[[str], list["_Edit"]]
+_Import = Callable[[str], list["Edit"]]
 
 
 class _NotSimple(Exception):
@@ -112,32 +120,6 @@ def _quoted(name: str) -> str:
     return f'"{name}"' if plain else repr(name)
 
 
-@dataclass(frozen=True)
-class _Edit:
-    """Text that is put in at an offset, in characters from the beginning."""
-
-    at: int
-    text: str
-
-
-def _edited(source: str, edits: Sequence[_Edit]) -> str:
-    for edit in sorted(edits, key=lambda e: -e.at):
-        source = source[: edit.at] + edit.text + source[edit.at :]
-    return source
-
-
-def _lines(source: str) -> list[str]:
-    """Cut a text into lines where Python does, and not at other marks of Unicode."""
-    return re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$", source)
-
-
-def _offset(source: str, line: int, column: int) -> int:
-    """Turn a line from 1 and a column in bytes, as trees have them, into an offset."""
-    lines = _lines(source)
-    within = lines[line - 1].encode()[:column].decode() if line <= len(lines) else ""
-    return sum(map(len, lines[: line - 1])) + len(within)
-
-
 def _call(tree: ast.Module) -> ast.Call:
     """Find the one call that makes the strategy."""
     made = [
@@ -162,62 +144,19 @@ def _targets(node: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
     return node.targets if isinstance(node, ast.Assign) else [node.target]
 
 
-def _listed(source: str, call: ast.Call, line: str) -> Iterator[_Edit]:
+def _listed(source: str, call: ast.Call, line: str) -> Iterator[Edit]:
     """Put the cohort into the list of cohorts, or the list into the call."""
     given = [k.value for k in call.keywords if k.arg == "cohorts"]
     if not given:
         parts: list[ast.AST] = [*call.args, *call.keywords]
-        yield from _appended(source, call, parts, f"cohorts=[{line}]")
+        yield from appended(source, call, parts, f"cohorts=[{line}]")
         return
     held = given[0]
     if not isinstance(held, ast.List | ast.Tuple):
         raise _NotSimple("its cohorts are not written as a list")
-    if isinstance(held, ast.Tuple) and source[_start(source, held)] != "(":
+    if isinstance(held, ast.Tuple) and source[start_of(source, held)] != "(":
         raise _NotSimple("its cohorts are not written as a list")
-    yield from _appended(source, held, list(held.elts), line)
-
-
-def _start(source: str, node: ast.AST) -> int:
-    return _offset(source, getattr(node, "lineno", 1), getattr(node, "col_offset", 0))
-
-
-def _end(source: str, node: ast.AST) -> int:
-    return _offset(source, getattr(node, "end_lineno", 1), getattr(node, "end_col_offset", 0))
-
-
-def _appended(source: str, holder: ast.AST, parts: Sequence[ast.AST], text: str) -> Iterator[_Edit]:
-    """Add a part to what stands between brackets, laid out as the parts before it."""
-    close = _end(source, holder) - 1
-    if not parts:
-        yield _Edit(close, f"{text}," if isinstance(holder, ast.Tuple) else text)
-        return
-    last = max(parts, key=lambda p: _end(source, p))
-    end = _end(source, last)
-    comma = _has_comma(source[end:close])
-    breaks = [m.start() for m in re.finditer(r"\r\n|\r|\n", source[end:close])]
-    indent = _indent(source, _start(source, last))
-    if not breaks or indent is None:
-        # One line, or parts that share lines: the new one follows the last.
-        yield _Edit(end, f", {text}")
-        return
-    newline = _newline(source[end:])
-    if not comma:
-        yield _Edit(end, ",")
-    # A comment behind the last part stays with it.
-    yield _Edit(end + breaks[0], f"{newline}{indent}{text}" + ("," if comma else ""))
-
-
-def _has_comma(rest: str) -> bool:
-    """Tell whether a comma stands behind a part; one in a comment is none."""
-    tokens = tokenize.generate_tokens(io.StringIO(f"({rest})").readline)
-    return any(t.type == tokenize.OP and t.string == "," for t in tokens)
-
-
-def _indent(source: str, start: int) -> str | None:
-    """Return what stands before a part in its line if that is only space."""
-    begin = max(source.rfind("\n", 0, start), source.rfind("\r", 0, start)) + 1
-    before = source[begin:start]
-    return before if before.strip() == "" else None
+    yield from appended(source, held, list(held.elts), line)
 
 
 def _called(tree: ast.Module) -> tuple[str, _Import | None]:
@@ -253,32 +192,27 @@ def _bound(tree: ast.Module) -> bool:
     return False
 
 
-def _imported(source: str, tree: ast.Module, found: Sequence[ast.ImportFrom]) -> list[_Edit]:
+def _imported(source: str, tree: ast.Module, found: Sequence[ast.ImportFrom]) -> list[Edit]:
     """Import the name: among those of the package in their order, else in a line of its own."""
     if found:
         names = found[0].names
         after = next((a for a in names if a.name > NAME), None)
         if after is None:
-            return [_Edit(_end(source, names[-1]), f", {NAME}")]
-        start = _start(source, after)
-        indent = _indent(source, start)
-        between = f",{_newline(source)}{indent}" if indent is not None else ", "
-        return [_Edit(start, f"{NAME}{between}")]
-    line = f"from {PACKAGE} import {NAME}{_newline(source)}"
+            return [Edit(end_of(source, names[-1]), f", {NAME}")]
+        start = start_of(source, after)
+        indent = indent_of(source, start)
+        between = f",{newline(source)}{indent}" if indent is not None else ", "
+        return [Edit(start, f"{NAME}{between}")]
+    line = f"from {PACKAGE} import {NAME}{newline(source)}"
     last = None
     for node in tree.body:
         words = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         if isinstance(node, ast.Import | ast.ImportFrom) or (words and last is None):
             last = node
     if last is None:
-        return [_Edit(0, line)]
-    begin = _offset(source, (last.end_lineno or 1) + 1, 0)
-    return [_Edit(begin, line)]
-
-
-def _newline(source: str) -> str:
-    found = re.search(r"\r\n|\r|\n", source)
-    return found.group() if found else "\n"
+        return [Edit(0, line)]
+    begin = offset(source, (last.end_lineno or 1) + 1, 0)
+    return [Edit(begin, line)]
 
 
 def _same_but(tree: ast.Module, changed: str, line: str, *, needs_import: bool) -> None:
