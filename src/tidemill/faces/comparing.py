@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,6 +89,8 @@ def drift(
     floors: Floors | None = None,
     importance: Mapping[str, float] | None = None,
     table: str | None = None,
+    scan_cap: int | None = None,
+    show_sql: Callable[[str], object] | None = None,
 ) -> Drift:
     """Say which columns changed between two tables, by how much, and whether that is bad.
 
@@ -112,6 +114,10 @@ def drift(
         How much each column matters; more important ones come first among equal verdicts.
     table
         The table, where an address is that of a database.
+    scan_cap
+        Of how many rows at most a table of a database is fetched; a larger one is refused.
+    show_sql
+        Is told each query on a database before it is sent, such as ``print``.
 
     Returns
     -------
@@ -130,7 +136,15 @@ def drift(
     """
     # What the verdicts need takes a fifth of a second to load: meanwhile rows are counted.
     threading.Thread(target=importlib.import_module, args=("scipy.special",), daemon=True).start()
-    asked = Asked(time=time, zone=zone, columns=tuple(columns), ignore=tuple(ignore), table=table)
+    asked = Asked(
+        time=time,
+        zone=zone,
+        columns=tuple(columns),
+        ignore=tuple(ignore),
+        table=table,
+        most=scan_cap,
+        show=show_sql,
+    )
     one, two = counted(reference, current, asked)
     from tidemill.monitoring.drift import compare
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -47,6 +47,10 @@ class Asked:
         Which columns are compared, all if empty; and which are not.
     table
         The table, where an address is that of a database.
+    most
+        Of how many rows at most a table of a database is fetched.
+    show
+        Is told each query on a database.
     """
 
     time: str | None = None
@@ -54,6 +58,22 @@ class Asked:
     columns: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     table: str | None = None
+    most: int | None = None
+    show: Callable[[str], object] | None = None
+
+    def for_one(self, side: object, *others: object) -> Asked:
+        """Leave out what is said of a database where only another side is one."""
+        from tidemill.adapters.sources.addresses import is_database
+
+        if is_database(side) or not any(is_database(other) for other in others):
+            return self
+        return replace(self, table=None, most=None, show=None)
+
+    def read(self, path: str) -> pa.Table:
+        """Read a table whole."""
+        from tidemill.adapters.sources.addresses import read
+
+        return read(path, table=self.table, most=self.most, show=self.show)
 
     def wanted(self, sides: Sequence[Sequence[str]]) -> list[str]:
         """Choose the columns, in the order of the reference."""
@@ -85,8 +105,8 @@ class Counted:
 
 def counted(reference: Any, current: Any, asked: Asked) -> tuple[Counted, Counted]:
     """Count two tables on the same grids."""
-    sides = [_opened(reference, asked)]
-    sides.append(_opened(current, asked, beside=sides[0].rows))
+    sides = [_opened(reference, asked.for_one(reference, current))]
+    sides.append(_opened(current, asked.for_one(current, reference), beside=sides[0].rows))
     try:
         for side in sides:
             if asked.time and _is_profile(side.rows):
@@ -157,30 +177,38 @@ def _opened(data: Any, asked: Asked, *, beside: Any = None) -> _Opened:
         return _Opened("a profile", data)
     if isinstance(data, str | Path):
         path = str(data)
-        name = path.rstrip("/").rsplit("/", 1)[-1] or path
+        name = _name(path, asked)
         if path.endswith(PROFILE):
             return _Opened(name, _read_profile(path))
-        return _Opened(name, _with_rows(_of_path(path, asked.table, beside), path))
+        return _Opened(name, _with_rows(_of_path(path, asked, beside), path))
     from tidemill.adapters.engines.arrow_profile import ArrowProfiler
     from tidemill.project import arrow
 
     return _Opened("the rows", _with_rows(ArrowProfiler(arrow(data)), "the table"))
 
 
-def _of_path(path: str, table: str | None, beside: Any) -> Rows:
+def _name(path: str, asked: Asked) -> str:
+    """Call a table of a database by its name, and a file by the end of its path."""
+    from tidemill.adapters.sources.addresses import is_database, parted
+
+    address, table = parted(path, asked.table) if is_database(path) else (path, None)
+    return table or address.partition("?")[0].rstrip("/").rsplit("/", 1)[-1] or path
+
+
+def _of_path(path: str, asked: Asked, beside: Any) -> Rows:
     """Open a table: Parquet is counted where it is, all else is read first."""
     from tidemill.adapters.sources.parquet import parquet_files
 
-    files = None if table else parquet_files(path)
+    is_file = not (asked.table or asked.most or asked.show)
+    files = parquet_files(path) if is_file else None
     if files is not None:
         from tidemill.adapters.engines.duckdb_profile import DuckDBProfiler
 
         other = beside if isinstance(beside, DuckDBProfiler) else None
         return DuckDBProfiler(files.paths, hive=files.hive, beside=other)
     from tidemill.adapters.engines.arrow_profile import ArrowProfiler
-    from tidemill.adapters.sources.addresses import read
 
-    return ArrowProfiler(read(path, table=table))
+    return ArrowProfiler(asked.read(path))
 
 
 def _with_rows(rows: Rows, path: str) -> Rows:

@@ -56,13 +56,13 @@ def map_of(reference: str, current: str, asked: Asked, *, seed: int = 0) -> Json
     McInnes, L., Healy, J. and Melville, J. (2018). UMAP: uniform manifold approximation and
     projection for dimension reduction. arXiv:1802.03426.
     """
-    from tidemill.adapters.sources.addresses import read
     from tidemill.monitoring.joint.points import is_numeric, points
 
     for path in (reference, current):
         if path.endswith(PROFILE):
             raise BadValue(f"{path} has no rows to map.", fix="give the table instead.")
-    tables = [read(path, table=asked.table) for path in (reference, current)]
+    paths = (reference, current)
+    tables = [asked.for_one(path, *paths).read(path) for path in paths]
     wanted = asked.wanted([table.column_names for table in tables])
     fits = [n for n in wanted if all(_numeric(table, n, is_numeric) for table in tables)]
     rng = np.random.default_rng(seed)

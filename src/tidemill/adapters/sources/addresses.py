@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import urllib.parse
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
@@ -11,10 +12,44 @@ from tidemill.adapters.sources.files import REMOTE, read_files
 from tidemill.adapters.sources.ibis_address import read_table
 from tidemill.core.errors import BadInput, BadValue
 
+_TABLE = re.compile(r"(?<=[?&])table=([^&#]*)&?")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
 
-def read(path: str, *, table: str | None = None, texts: Sequence[str] = ()) -> pa.Table:
+def is_database(path: object) -> bool:
+    """Tell whether an address is that of a database.
+
+    Examples
+    --------
+    >>> is_database("postgres://me@host/db"), is_database("s3://logs/day"), is_database("a.csv")
+    (True, False, False)
+    """
+    scheme = _SCHEME.match(path) if isinstance(path, str) else None
+    return bool(scheme) and scheme[1].lower() not in (*REMOTE, "file", "http", "https")
+
+
+def parted(address: str, table: str | None) -> tuple[str, str | None]:
+    """Part an address from the table it names itself, which goes before ``table``.
+
+    Examples
+    --------
+    >>> parted("postgres://host/db?table=s.rows&sslmode=require", None)
+    ('postgres://host/db?sslmode=require', 's.rows')
+    """
+    named = _TABLE.search(address)
+    if not named:
+        return address, table
+    return _TABLE.sub("", address).rstrip("?&"), urllib.parse.unquote(named[1]) or table
+
+
+def read(
+    path: str,
+    *,
+    table: str | None = None,
+    texts: Sequence[str] = (),
+    most: int | None = None,
+    show: Callable[[str], object] | None = None,
+) -> pa.Table:
     """Read a table; nothing is written, created or copied anywhere.
 
     Parameters
@@ -22,11 +57,15 @@ def read(path: str, *, table: str | None = None, texts: Sequence[str] = ()) -> p
     path
         A Parquet, CSV or JSON lines file; a folder of them; a Delta table; a pattern such as
         ``logs/*.parquet``; any of these at ``s3://``; or the address of a database as Ibis
-        takes it, such as ``duckdb://file.db`` or ``postgres://user@host/db``.
+        takes it, such as ``duckdb://file.db`` or ``postgres://user@host/db?table=rows``.
     table
         The table of the database, with its schema before a dot where it needs one.
     texts
         Columns of text files to read as text whatever they look like: ids such as 00123.
+    most
+        Of how many rows at most a table of a database is fetched; a larger one is refused.
+    show
+        Is told each query on the rows of a database before it is sent.
 
     Returns
     -------
@@ -57,12 +96,23 @@ def read(path: str, *, table: str | None = None, texts: Sequence[str] = ()) -> p
         )
     if not path.strip():
         raise BadValue("the path of the table is empty.", fix="give a file, folder or address.")
-    if kind and kind not in (*REMOTE, "file"):
-        rows, name = read_table(path, table), f"{kind}://… {table or ''}".strip()
+    if most is not None and most < 1:
+        raise BadValue(f"--scan-cap is {most}.", fix="give 1 row or more.")
+    if is_database(path):
+        path, table = parted(path, table)
+        rows, name = (
+            read_table(path, table, most=most, show=show),
+            f"{kind}://… {table or ''}".strip(),
+        )
     elif table is not None:
         raise BadValue(
             f"--table {table}: {path} is no database.",
             fix="leave --table out, or give an address such as duckdb://file.db.",
+        )
+    elif most is not None or show is not None:
+        raise BadValue(
+            f"{path} is no database, and --scan-cap and --show-sql are for databases.",
+            fix="leave them out, or give an address such as duckdb://file.db.",
         )
     else:
         rows, name = read_files(path, texts), path

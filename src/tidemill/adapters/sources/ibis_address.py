@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,26 @@ from tidemill.core.errors import BadInput, BadValue, MissingExtra, NotFound, unk
 _LONGEST = 300
 
 
-def read_table(address: str, table: str | None) -> pa.Table:
-    """Read one table of a database; the only one if ``table`` is left out."""
+def read_table(
+    address: str,
+    table: str | None,
+    *,
+    most: int | None = None,
+    show: Callable[[str], object] | None = None,
+) -> pa.Table:
+    """Read one table of a database; the only one if ``table`` is left out.
+
+    Of a table with more than ``most`` rows nothing is fetched; ``show`` is told each query on
+    rows before it is sent.
+    """
     connection = _connect(address)
     try:
-        return _rows(connection, address, table)
+        return _fetched(_wanted(connection, address, table), address, most, show)
     finally:
         connection.disconnect()
 
 
-def _rows(connection: Any, address: str, table: str | None) -> pa.Table:
+def _wanted(connection: Any, address: str, table: str | None) -> Any:
     schema, _, name = (table or "").rpartition(".")
     try:
         with warnings.catch_warnings():
@@ -46,10 +57,38 @@ def _rows(connection: Any, address: str, table: str | None) -> pa.Table:
         raise unknown("table", name, known)
     try:
         where: Any = tuple(schema.split(".")) if "." in schema else schema
-        wanted = connection.table(name, **({"database": where} if schema else {}))
-        return wanted.to_pyarrow()
+        return connection.table(name, **({"database": where} if schema else {}))
     except Exception as error:  # noqa: BLE001 - each vendor raises its own
         raise _failed(address, error) from None
+
+
+def _fetched(
+    wanted: Any, address: str, most: int | None, show: Callable[[str], object] | None
+) -> pa.Table:
+    tell = show or (lambda _: None)
+    try:
+        if most is not None:
+            tell(str(ibis.to_sql(wanted.count())))
+            _check_cap(int(wanted.count().execute()), most, address)
+            # Rows may be added between the two queries; one more than allowed shows it.
+            wanted = wanted.limit(most + 1)
+        tell(str(ibis.to_sql(wanted)))
+        rows = wanted.to_pyarrow()
+    except (BadInput, BadValue):
+        raise
+    except Exception as error:  # noqa: BLE001 - each vendor raises its own
+        raise _failed(address, error) from None
+    if most is not None:
+        _check_cap(rows.num_rows, most, address)
+    return rows
+
+
+def _check_cap(rows: int, most: int, address: str) -> None:
+    if rows > most:
+        raise BadInput(
+            f"{_hidden(address)}: the table has {rows:,} rows, and --scan-cap is {most:,}.",
+            fix="raise --scan-cap, or name a view with fewer rows as --table.",
+        )
 
 
 def _connect(address: str) -> Any:
@@ -62,7 +101,7 @@ def _connect(address: str) -> Any:
             # Ibis alone would make a file that is not there.
             uri = f"{_file(rest).absolute().as_uri()}?mode=ro"
             return ibis.sqlite.from_connection(sqlite3.connect(uri, uri=True))
-        return ibis.connect(address)
+        return _only_reading(kind, ibis.connect(address))
     except (BadInput, NotFound):
         raise
     except ImportError:
@@ -78,6 +117,13 @@ def _connect(address: str) -> Any:
                 fix="give a file, a folder, s3://, or an address that Ibis takes.",
             ) from None
         raise _failed(address, error) from None
+
+
+def _only_reading(kind: str, connection: Any) -> Any:
+    """Let a role that may write not write either."""
+    if kind in ("postgres", "postgresql"):
+        connection.raw_sql("SET default_transaction_read_only = on").close()
+    return connection
 
 
 def _duckdb(path: Path) -> Any:

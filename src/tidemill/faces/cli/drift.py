@@ -43,6 +43,8 @@ def drift(
     floor: Annotated[float | None, Parameter(group=GROUP, metavar="SD")] = None,
     category_floor: Annotated[float | None, Parameter(group=GROUP, metavar="SHARE")] = None,
     table: Annotated[str | None, Parameter(group=GROUP, metavar="NAME")] = None,
+    scan_cap: Annotated[int | None, Parameter(group=GROUP, metavar="ROWS")] = None,
+    show_sql: Annotated[bool, Parameter(group=GROUP, negative=())] = False,
     html: _File = None,
     map: _File = None,  # noqa: A002 - what the option is called
     profile: _File = None,
@@ -77,7 +79,11 @@ def drift(
     category_floor
         From which share of rows on categories and missing values are [usually: 0.05].
     table
-        The table, where the address is that of a database.
+        The table, where the address is that of a database and does not end in ?table=NAME.
+    scan_cap
+        Refuse a table of a database that has more rows.
+    show_sql
+        Write each query on a database to standard error before it is sent.
     html
         Write a page with both distributions of each column, too: one file, no network.
     map
@@ -95,6 +101,8 @@ def drift(
         columns=tuple(listed(columns)),
         ignore=tuple(listed(ignore)),
         table=table,
+        most=scan_cap,
+        show=note if show_sql else None,
     )
     if profile is not None:
         return _profile(reference, current, profile, asked, options)
@@ -151,6 +159,8 @@ def _compare(
         alpha=alpha,
         floors=floors,
         table=asked.table,
+        scan_cap=asked.most,
+        show_sql=asked.show,
     )
 
 

@@ -65,6 +65,10 @@ class TableOptions:
         binary, multiclass or regression; told from the labels without.
     table
         The table, where the address is that of a database.
+    scan_cap
+        Refuse a table of a database that has more rows.
+    show_sql
+        Write each query on a database to standard error before it is sent.
     """
 
     time: _Column = None
@@ -82,13 +86,17 @@ class TableOptions:
     drop: _Names = ()
     task: _Value = None
     table: Annotated[str | None, Parameter(group=GROUP, metavar="NAME")] = None
+    scan_cap: Annotated[int | None, Parameter(group=GROUP, metavar="ROWS")] = None
+    show_sql: Annotated[bool, Parameter(group=GROUP, negative=())] = False
 
     def read(self, path: str) -> pa.Table:
         """Read the table; ids and versions stay as they are written."""
         from tidemill.adapters.sources.addresses import read
+        from tidemill.faces.cli.printing import note
 
         texts = [n for n in (self.record_id, self.model_version, self.unit) if n is not None]
-        return read(path, table=self.table, texts=texts)
+        show = note if self.show_sql else None
+        return read(path, table=self.table, texts=texts, most=self.scan_cap, show=show)
 
     def meaning(self, names: Sequence[str]) -> Meaning:
         """Say which column means what; the usual names are found without an option."""
