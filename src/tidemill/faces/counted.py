@@ -188,11 +188,9 @@ def _opened(data: Any, asked: Asked, *, beside: Any = None) -> _Opened:
 
 
 def _name(path: str, asked: Asked) -> str:
-    """Call a table of a database by its name, and a file by the end of its path."""
-    from tidemill.adapters.sources.addresses import is_database, parted
+    from tidemill.adapters.sources.addresses import name_of
 
-    address, table = parted(path, asked.table) if is_database(path) else (path, None)
-    return table or address.partition("?")[0].rstrip("/").rsplit("/", 1)[-1] or path
+    return name_of(path, asked.table)
 
 
 def _of_path(path: str, asked: Asked, beside: Any) -> Rows:

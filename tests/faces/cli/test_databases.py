@@ -95,3 +95,14 @@ def test_the_table_of_an_address_is_read_by_name(shop):
     address, folder = shop
     rows = read(f"{address}?table=shop.after")
     assert rows.equals(pq.read_table(folder / "after.parquet"))
+
+
+def test_a_password_in_an_address_is_not_in_what_is_said(tidemill, shop, postgres):
+    address, _ = shop
+    postgres.ask("CREATE VIEW shop.seen AS SELECT '2024-01-01T00:00Z'::timestamptz + x * "
+                 "interval '9 days' AS time, y AS x, (y > 0)::int AS label FROM shop.before")  # fmt: skip
+    postgres.ask("GRANT SELECT ON shop.seen TO shop_reader")
+    secret = address.replace("shop_reader@", "shop_reader:hush@")
+    said = tidemill("check", f"{secret}?table=shop.seen", "--label-delay", "1d", "--json")
+    assert '"table": "postgresql://' in said.out, said.err
+    assert "hush" not in said.out + said.err

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 
 from tidemill.adapters.sources.files import REMOTE, read_files
-from tidemill.adapters.sources.ibis_address import read_table
+from tidemill.adapters.sources.ibis_address import hidden, read_table
 from tidemill.core.errors import BadInput, BadValue
 
 _TABLE = re.compile(r"(?<=[?&])table=([^&#]*)&?")
@@ -40,6 +40,31 @@ def parted(address: str, table: str | None) -> tuple[str, str | None]:
     if not named:
         return address, table
     return _TABLE.sub("", address).rstrip("?&"), urllib.parse.unquote(named[1]) or table
+
+
+def name_of(path: str, table: str | None = None) -> str:
+    """Call a table of a database by its name, and a file by the end of its path.
+
+    Examples
+    --------
+    >>> name_of("postgres://host/db?password=secret&table=rows"), name_of("logs/day.csv")
+    ('rows', 'day.csv')
+    """
+    address, named = parted(path, table) if is_database(path) else (path, None)
+    if is_database(path):
+        address = hidden(address)
+    return named or address.rstrip("/").rsplit("/", 1)[-1] or path
+
+
+def without_login(path: str) -> str:
+    """Write a path or an address as a report may show it: without user and password.
+
+    Examples
+    --------
+    >>> without_login("postgres://me:secret@host/db?password=secret"), without_login("a.csv")
+    ('postgres://host/db', 'a.csv')
+    """
+    return hidden(path) if is_database(path) else path
 
 
 def read(

@@ -49,7 +49,7 @@ def _wanted(connection: Any, address: str, table: str | None) -> Any:
         if len(known) != 1:
             listed = ", ".join(sorted(known)[:20]) or "none"
             raise BadValue(
-                f"{_hidden(address)} holds {len(known)} tables.",
+                f"{hidden(address)} holds {len(known)} tables.",
                 fix=f"say which one with --table; there are: {listed}.",
             )
         name = known[0]
@@ -86,7 +86,7 @@ def _fetched(
 def _check_cap(rows: int, most: int, address: str) -> None:
     if rows > most:
         raise BadInput(
-            f"{_hidden(address)}: the table has {rows:,} rows, and --scan-cap is {most:,}.",
+            f"{hidden(address)}: the table has {rows:,} rows, and --scan-cap is {most:,}.",
             fix="raise --scan-cap, or name a view with fewer rows as --table.",
         )
 
@@ -146,12 +146,12 @@ def _file(rest: str) -> Path:
     return path
 
 
-def _hidden(address: str) -> str:
+def hidden(address: str) -> str:
     """Write an address without what may be a password.
 
     Examples
     --------
-    >>> _hidden("postgres://me:secret@host/db?sslpassword=1")
+    >>> hidden("postgres://me:secret@host/db?sslpassword=1")
     'postgres://host/db'
     """
     return re.sub(r"(?<=://)[^/?#]*@", "", address.partition("?")[0])
@@ -163,6 +163,6 @@ def _failed(address: str, error: Exception) -> BadInput:
     for secret in (login[1], login[1].partition(":")[2]) if login else ():
         said = said.replace(secret, "***") if secret else said
     return BadInput(
-        f"{_hidden(address)} cannot be read: {said[:_LONGEST].rstrip('.')}.",
+        f"{hidden(address)} cannot be read: {said[:_LONGEST].rstrip('.')}.",
         fix="check the address, the table and that you may read it.",
     )

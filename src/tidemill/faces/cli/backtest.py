@@ -96,9 +96,11 @@ def _of_table(path: str, columns: TableOptions, asked: Asked, options: Options) 
     from tidemill.strategy.backtest.table import understand
 
     _perhaps_a_strategy(path)
+    from tidemill.adapters.sources.addresses import name_of
+
     rows = columns.read(path)
     found = understand(rows, columns.meaning(rows.column_names))
-    ready = of_table(found, asked, title=path.rstrip("/").rsplit("/", 1)[-1] or path)
+    ready = of_table(found, asked, title=name_of(path, columns.table))
     if not options.json:
         from tidemill.faces.cli.integrity import show_understood, understood
 

@@ -162,9 +162,11 @@ def _check_table(path: str, columns: TableOptions, step: str | None, options: Op
 
 def understood(path: str, found: Understood) -> Json:
     """Say what a table was taken for, as ``--json`` prints it."""
+    from tidemill.adapters.sources.addresses import without_login
+
     columns = {option.removeprefix("--"): name for option, name in found.meaning.named().items()}
     return {
-        "table": path,
+        "table": without_login(path),
         "rows": found.records.num_rows,
         "labels": found.labels.num_rows,
         "quarantined": found.quarantined,

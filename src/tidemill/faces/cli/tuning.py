@@ -118,10 +118,12 @@ def _of_table(
             f"one strategy is tuned, not {len(asked.strategies)}.",
             fix="name one with --strategies; choose among triggers with --triggers.",
         )
+    from tidemill.adapters.sources.addresses import name_of
+
     rows = columns.read(path)
     found = understand(rows, columns.meaning(rows.column_names))
     asked = replace(asked, strategies=asked.strategies or (_INCUMBENT,))
-    ready = of_table(found, asked, title=path.rstrip("/").rsplit("/", 1)[-1] or path)
+    ready = of_table(found, asked, title=name_of(path, columns.table))
     if not options.json:
         from tidemill.faces.cli.integrity import show_understood, understood
 
