@@ -14,11 +14,13 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
 
+from tidemill.adapters.trainers import processes
 from tidemill.adapters.trainers.kept import result_of
 from tidemill.adapters.trainers.shared_worker import READY, WARM, job_bytes
 from tidemill.core.errors import NotAllowed
@@ -124,6 +126,7 @@ class _Process:
         here, there = socket.socketpair()
         hidden = ("TIDEMILL_FAILPOINT", "TIDEMILL_FAILPOINT_LOG")
         env = {k: v for k, v in os.environ.items() if k not in hidden}
+        self._name = env[processes.MARK] = f"crew-{uuid.uuid4().hex}"
         # What can be imported here can be imported there.
         env["PYTHONPATH"] = os.pathsep.join(p or str(Path.cwd()) for p in sys.path)
         # Threads that wait must not burn the processor that another fit needs.
@@ -192,4 +195,6 @@ class _Process:
         """End it and let go of all that belongs to it."""
         self.kill()
         self._process.wait()
+        # What left its group; it may have ended by itself, and nobody then knows what was below.
+        processes.end_marked(self._name)
         self._link.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from tidemill.core.clock import Clock, SystemClock
-from tidemill.core.ports import Job, JobResult, Jobs, Json, StateStore
+from tidemill.core.ports import Job, JobResult, Jobs, Json, KeepsInputs, StateStore
 
 BOOK = "jobs"
 """The ledger of the state that says where jobs were started."""
@@ -66,6 +66,12 @@ class PlacedJobs:
 
     def forget(self, job_id: str) -> None:
         self._here.forget(job_id)
+
+    def kept(self) -> list[str]:
+        return self._here.kept() if isinstance(self._here, KeepsInputs) else []
+
+    def clear(self) -> int:
+        return self._here.clear() if isinstance(self._here, KeepsInputs) else 0
 
     def close(self) -> None:
         self._here.close()

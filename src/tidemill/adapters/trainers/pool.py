@@ -2,12 +2,13 @@
 
 A job lives in a folder of its own. It goes on when the mill that started it ends or is
 killed; whoever turns next finds the result, or finds that the job is lost: two file locks,
-held by the worker and by the child and released by the kernel, tell the difference.
+held by the worker and by the job's supervisor and released by the kernel, tell the difference.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -20,10 +21,9 @@ import sys
 import uuid
 from pathlib import Path
 
-import pyarrow as pa
-from pyarrow import ipc
-
+from tidemill.adapters.trainers import clearing, processes
 from tidemill.adapters.trainers.pickling import dump
+from tidemill.adapters.trainers.results import full, read_result, reserve, write_arrow
 from tidemill.core.errors import BadValue
 from tidemill.core.failpoints import failpoint
 from tidemill.core.ports import Job, JobResult
@@ -56,9 +56,28 @@ class ProcessPool:
         if found is None or not found.facts.get("lost"):
             return
         failpoint(f"job.{job.kind}.before")
+        pack = dump({"work": job.work, "models": dict(job.models)})
+        try:
+            worker = self._prepare(folder, job, pack)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise full(folder) from error
+            raise
+        failpoint(f"job.{job.kind}.written")
+        if worker.stdin is not None:
+            line = {"folder": str(folder), "digest": hashlib.sha256(pack).hexdigest()}
+            # A worker that has just died leaves the job lost, as one that dies a moment later.
+            with contextlib.suppress(BrokenPipeError):
+                worker.stdin.write(json.dumps(line).encode() + b"\n")
+                worker.stdin.flush()
+        failpoint(f"job.{job.kind}.after")
+
+    def _prepare(self, folder: Path, job: Job, pack: bytes) -> subprocess.Popen[bytes]:
+        """Write down all that a job needs; its ticket comes last."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        pack = dump({"work": job.work, "models": dict(job.models)})
+        reserve(folder)
         (folder / "work.pkl").write_bytes(pack)
         if job.table is not None:
             write_arrow(folder / "table.arrow", job.table)
@@ -73,25 +92,18 @@ class ProcessPool:
         part = folder / "job.part"
         part.write_text(json.dumps(ticket))
         part.rename(folder / "job.json")
-        failpoint(f"job.{job.kind}.written")
-        if worker.stdin is not None:
-            line = {"folder": str(folder), "digest": hashlib.sha256(pack).hexdigest()}
-            # A worker that has just died leaves the job lost, as one that dies a moment later.
-            with contextlib.suppress(BrokenPipeError):
-                worker.stdin.write(json.dumps(line).encode() + b"\n")
-                worker.stdin.flush()
-        failpoint(f"job.{job.kind}.after")
+        return worker
 
     def poll(self, job_id: str) -> JobResult | None:
         folder = self._of(job_id)
-        result = _result(folder)
+        result = read_result(folder)
         if result is not None:
             return result
         if not self._lost(folder):
             return None
         # It may have ended between the two looks.
         lost = JobResult(ok=False, why="its process disappeared", facts={"lost": True})
-        return _result(folder) or lost
+        return read_result(folder) or lost
 
     def wait(self, seconds: float) -> None:
         out = self._worker.stdout if self._worker else None
@@ -100,7 +112,7 @@ class ProcessPool:
             return
         ready, _, _ = select.select([out], [], [], min(seconds, 1.0))
         if ready and not os.read(out.fileno(), 65_536):
-            # The worker is gone, its child may go on.
+            # The worker is gone, its jobs may go on.
             select.select([], [], [], min(seconds, 0.2))
 
     def forget(self, job_id: str) -> None:
@@ -113,6 +125,12 @@ class ProcessPool:
                 if entry.name != "log.txt":
                     shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
             failpoint("job.forget.after")
+
+    def kept(self) -> list[str]:
+        return clearing.kept(self._folder)
+
+    def clear(self) -> int:
+        return clearing.clear(self._folder)
 
     def log(self, job_id: str) -> str:
         """Return what a job printed."""
@@ -147,12 +165,15 @@ class ProcessPool:
         self._folder.mkdir(parents=True, exist_ok=True)
         for old in self._folder.glob(".worker-*"):
             if not locked(old):
+                # Jobs that were killed together with it may have left something running.
+                processes.end_marked(old.name, spare=self._supervisors())
                 old.unlink(missing_ok=True)
         self._name = f".worker-{uuid.uuid4().hex}"
         lock = (self._folder / self._name).open("w")
         fcntl.flock(lock, fcntl.LOCK_EX)
         hidden = ("TIDEMILL_FAILPOINT", "TIDEMILL_FAILPOINT_LOG")
         env = {k: v for k, v in os.environ.items() if k not in hidden}
+        env[processes.MARK] = self._name
         env["PYTHONPATH"] = os.pathsep.join([*self._path, *filter(None, [env.get("PYTHONPATH")])])
         # Threads that wait must not burn the processor that another fit needs.
         env.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -167,6 +188,11 @@ class ProcessPool:
         )
         lock.close()
         return self._worker
+
+    def _supervisors(self) -> list[int]:
+        """Return the processes that watch over jobs that go on."""
+        running = [path for path in self._folder.glob("*/alive") if locked(path)]
+        return [int(said) for path in running if (said := path.read_text()).isdigit()]
 
     def _lost(self, folder: Path) -> bool:
         try:
@@ -186,34 +212,3 @@ def locked(path: Path) -> bool:
     except BlockingIOError:
         return True
     return False
-
-
-def write_arrow(path: Path, table: pa.Table) -> None:
-    """Write a table as an Arrow file."""
-    with pa.OSFile(str(path), "wb") as sink, ipc.new_file(sink, table.schema) as file:
-        file.write_table(table)
-
-
-def read_arrow(path: Path) -> pa.Table:
-    """Read a table written by :func:`write_arrow`."""
-    with pa.OSFile(str(path), "rb") as source:
-        return ipc.open_file(source).read_all()
-
-
-def _result(folder: Path) -> JobResult | None:
-    out = folder / "out"
-    if not out.exists():
-        return None
-    try:
-        said = json.loads((out / "result.json").read_text())
-        model = out / "model.bin"
-        return JobResult(
-            ok=said["ok"],
-            why=said["why"],
-            model=model.read_bytes() if model.exists() else None,
-            tables={p.stem: read_arrow(p) for p in sorted(out.glob("*.arrow"))},
-            facts=said["facts"],
-        )
-    except (OSError, ValueError, KeyError):
-        # Torn, by a power cut for instance: as good as none.
-        return JobResult(ok=False, why="its result cannot be read", facts={"lost": True})
