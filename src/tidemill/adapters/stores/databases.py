@@ -22,6 +22,8 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError
 from tidemill.core.errors import BadValue, Busy, Damaged, MissingExtra, TidemillError, Unreachable
 from tidemill.core.ports import Json
 
+PATIENCE = 30.0
+"""Seconds for which another program may hold an SQLite file locked."""
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _PATIENCE = {
     "connect_timeout": 10,
@@ -52,6 +54,8 @@ class Database:
     schema
         On PostgreSQL, the schema that holds this project: several share a database, and none
         can see the rows of another by a forgotten condition.
+    patience
+        On SQLite, for how many seconds another program may hold the file locked.
 
     Raises
     ------
@@ -61,7 +65,9 @@ class Database:
         If there is no driver.
     """
 
-    def __init__(self, where: Path | str | None, *, schema: str = "tidemill") -> None:
+    def __init__(
+        self, where: Path | str | None, *, schema: str = "tidemill", patience: float = PATIENCE
+    ) -> None:
         self.path = where if isinstance(where, Path) else None
         self.remote = isinstance(where, str)
         self.schema = schema if self.remote else None
@@ -80,7 +86,7 @@ class Database:
             event.listen(self.engine, "connect", self._greet)
         else:
             self.name = str(where)
-            self.engine = _local(where)
+            self.engine = _local(where, patience)
 
     @contextmanager
     def begin(self) -> Generator[sa.Connection, None, None]:
@@ -142,10 +148,11 @@ class Database:
         connection.commit()  # else the settings would go with the first rollback
 
 
-def _local(path: Path | None) -> sa.Engine:
+def _local(path: Path | None, patience: float) -> sa.Engine:
     url = "sqlite://" if path is None else f"sqlite:///{path}"
     pool: Json = {"poolclass": sa.StaticPool} if path is None else {}
-    engine = sa.create_engine(url, connect_args={"timeout": 30, "check_same_thread": False}, **pool)
+    given = {"timeout": patience, "check_same_thread": False}
+    engine = sa.create_engine(url, connect_args=given, **pool)
     event.listen(engine, "connect", _tune)
     return engine
 

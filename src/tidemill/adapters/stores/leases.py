@@ -80,8 +80,7 @@ def _file(path: Path | None) -> Generator[None, None, None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise Busy(f"{holder} is changing this project.", fix=_FIX) from None
+            raise _held_by(file.read().strip()) from None
         file.truncate(0)
         file.write(f"process {os.getpid()}")
         file.flush()
@@ -89,6 +88,21 @@ def _file(path: Path | None) -> Generator[None, None, None]:
             yield
         finally:
             file.truncate(0)
+
+
+def _held_by(holder: str) -> Busy:
+    """Say who has the lease, and whether it stands still: then to wait is no help."""
+    pid = holder.removeprefix("process ")
+    stopped = Path("/proc") / pid / "stat"
+    if pid.isdigit() and stopped.exists():
+        state = stopped.read_text(errors="replace").rpartition(")")[2].split()[0]
+        if state in {"T", "t"}:
+            return Busy(
+                f"{holder} is changing this project, but stands still: somebody stopped it.",
+                fix=f"let it go on (kill -CONT {pid}), or end it (kill -KILL {pid}); "
+                "nothing was changed.",
+            )
+    return Busy(f"{holder or 'another process'} is changing this project.", fix=_FIX)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
-from tidemill.adapters.stores.databases import Database
+from tidemill.adapters.stores.databases import PATIENCE, Database
 from tidemill.adapters.stores.leases import held
 from tidemill.adapters.stores.schema import (
     facts,
@@ -45,6 +45,8 @@ class SqlState:
         The SQLite file; the URL of a PostgreSQL database; None keeps everything in memory.
     schema
         On PostgreSQL, the schema that holds this project and no other.
+    patience
+        On SQLite, for how many seconds another program may hold the file locked.
 
     Raises
     ------
@@ -54,8 +56,10 @@ class SqlState:
         If the state cannot be read, or was written by a newer tidemill.
     """
 
-    def __init__(self, where: Path | str | None, *, schema: str = "tidemill") -> None:
-        self._database = Database(where, schema=schema)
+    def __init__(
+        self, where: Path | str | None, *, schema: str = "tidemill", patience: float = PATIENCE
+    ) -> None:
+        self._database = Database(where, schema=schema, patience=patience)
         self._engine = self._database.engine
         dialect = postgresql if self._database.remote else sqlite
         self._upsert: Any = dialect.insert
@@ -246,7 +250,7 @@ class SqlState:
         return Flaw(what=f"the state: {what}.", fix=fix)
 
     def _reindex(self) -> None:
-        with self._engine.begin() as db:
+        with self._database.begin() as db:
             db.execute(sa.text("REINDEX"))
 
     def close(self) -> None:
