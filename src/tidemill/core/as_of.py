@@ -7,6 +7,7 @@ null, as the model could not have seen it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -153,8 +154,8 @@ class AsOf:
         if place.null_count:
             lost = wanted.filter(pc.is_null(place))["record_id"]
             raise Damaged(
-                f"{len(lost)} records of a dataset are gone, {lost[0].as_py()!r} first.",
-                fix="they were erased or lost; form a new dataset, or restore the events.",
+                f"{len(lost)} records of a dataset are lost, {lost[0].as_py()!r} first.",
+                fix="'tidemill records erase' did not remove them: restore the events from a backup.",
             )
         found = found.take(place)
         wrong = pc.not_equal(row_hash(found), wanted["row_hash"].combine_chunks())
@@ -167,16 +168,16 @@ class AsOf:
             )
         return found.drop_columns(["record_id"])
 
-    def judged(self, labels: LabelRule, *, since: datetime) -> pa.Table:
+    def judged(self, labels: LabelRule, *, since: datetime, also: Sequence[str] = ()) -> pa.Table:
         """Return who answered each record predicted at ``since`` or later, and how it was.
 
-        Columns ``predicted_at``, ``model``, ``output``, ``output_text`` and ``score``; then
-        ``label``, ``label_text`` and ``weight``, null where no final label is known now.
-        Rows are in order of time.
+        Columns ``predicted_at``, ``model``, ``output``, ``output_text`` and ``score``; ``also``
+        others of the records; then ``label``, ``label_text`` and ``weight``, null where no final
+        label is known now. Rows are in order of time.
         """
         final = labels(self.reservoir(since=since), self.now)
         final = final.select("record_id", "label", "label_text", "weight")
-        rows = self.records(since=since).select("record_id", *ANSWERED)
+        rows = self.records(since=since).select("record_id", *ANSWERED, *also)
         rows = rows.left_join(final, "record_id").drop("record_id_right")
         return self.arrow(rows.order_by("predicted_at", "record_id").drop("record_id"))
 

@@ -258,7 +258,8 @@ class Trainer(Protocol):
 class TestSet:
     """Labelled rows and what each model answers on them; arrays of shape (n,).
 
-    ``answers`` maps ``"candidate"`` and ``"champion"`` to their ``output`` and ``score``.
+    ``answers`` maps ``"candidate"`` and ``"champion"`` to their ``output`` and ``score``;
+    ``groups`` has the ``unit`` and the ``tags`` of the rows where a metric is of lists.
     """
 
     __test__ = False  # not a test case, whatever pytest thinks of the name
@@ -269,6 +270,7 @@ class TestSet:
     look: int = 1
     """How often this candidate has been tested, this time included."""
     answers: Mapping[str, Mapping[str, npt.NDArray[Any]]]
+    groups: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict[str, npt.NDArray[Any]])
 
 
 class Gate(Protocol):

@@ -38,6 +38,8 @@ class Columns:
         When each row was; then days are the units of evidence, else blocks of rows are.
     zone
         Whose midnights part the days.
+    group
+        What makes rows one list, such as their query, for metrics of ranking.
     """
 
     label: str
@@ -46,6 +48,7 @@ class Columns:
     record_id: str | None = None
     time: str | None = None
     zone: str = "UTC"
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Paired:
     units: str
     assumed: tuple[str, ...]
     left_out: Json
+    lists: NDArray[np.int64] | None = None
+    """The number of the list of each row."""
 
 
 def paired(
@@ -106,7 +111,8 @@ def paired(
             "nothing says which column is the prediction.",
             fix=f"give --score or --output COLUMN; both have: {', '.join(_shared(a, b)) or 'none'}.",
         )
-    days, units = _groups(columns, (a, *sides[2:]), (at[0], *at[2:]), assumed)
+    lists = _lists(columns, (a, *sides[2:]), (at[0], *at[2:]))
+    days, units = _groups(columns, (a, *sides[2:]), (at[0], *at[2:]), assumed, lists)
     keep = pc.is_valid(label)
     unlabelled = len(label) - pc.sum(keep).as_py() if len(label) else 0
     unanswered: dict[str, int] = {}
@@ -128,6 +134,7 @@ def paired(
         score=None if score is None else (score[0].filter(mask), score[1].filter(mask)),
         output=None if output is None else (output[0].filter(mask), output[1].filter(mask)),
         groups=days[mask.to_numpy(zero_copy_only=False)],
+        lists=None if lists is None else lists[mask.to_numpy(zero_copy_only=False)],
         units=units,
         assumed=tuple(assumed),
         left_out={"unpaired": alone, "without_label": unlabelled, "without_answer": unanswered},
@@ -197,14 +204,38 @@ def _answers(
     return one, two
 
 
+def _lists(
+    columns: Columns, sides: Sequence[pa.Table], at: Sequence[NDArray[np.int64]]
+) -> NDArray[np.int64] | None:
+    """Number the lists, in the order in which they come."""
+    if columns.group is None:
+        return None
+    side, rows = next(
+        ((s, k) for s, k in zip(sides, at, strict=True) if columns.group in s.column_names),
+        (sides[0], at[0]),
+    )
+    names = _column(side, columns.group).take(pa.array(rows))
+    if names.null_count:
+        raise BadInput(
+            f"{names.null_count:,} rows have no list in {columns.group!r}.",
+            fix="drop those rows, or name another --group.",
+        )
+    found = pc.dictionary_encode(names).combine_chunks()
+    return found.indices.to_numpy().astype(np.int64)
+
+
 def _groups(
     columns: Columns,
     sides: Sequence[pa.Table],
     at: Sequence[NDArray[np.int64]],
     assumed: list[str],
+    lists: NDArray[np.int64] | None,
 ) -> tuple[NDArray[np.int64], str]:
     """Return the group of each row, whose rows are left out together, and what it is."""
     n = at[0].size
+    if columns.time is None and lists is not None:
+        assumed.append(f"no --time: up to {BLOCKS} blocks of lists in their order stand for days")
+        return lists * BLOCKS // max(int(lists.max(initial=0)) + 1, BLOCKS), "blocks of lists"
     if columns.time is None:
         assumed.append(
             f"no --time: {BLOCKS} blocks of rows in their order stand for days; "

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "tidemill.compare/1"
 _FEW = 5
+_PLACES = 10
 
 
 def comparison(
@@ -40,7 +41,9 @@ def comparison(
     labels
         Where the labels are, with the same ids; in ``a`` without.
     metric
-        The one that counts: auc, log_loss, brier, accuracy, mae or mse; by the labels without.
+        The one that counts: auc, log_loss, brier, accuracy, mae or mse; with lists also ndcg, mrr,
+        map, or precision, recall, ndcg and mrr of so many places, such as ``"ndcg_at_5"``. By the
+        labels without.
     names
         How they are called.
 
@@ -85,7 +88,7 @@ def _task(rows: Paired, metric: str | None) -> tuple[NDArray[Any], str, list[Met
     from tidemill.measures import AUC, MAE, MSE, Accuracy, Brier, LogLoss
 
     label, task = _label(rows.label)
-    known: list[Metric] = []
+    known: list[Metric] = _rankings(rows, label, metric)
     if task == "binary" and rows.score is not None:
         known += [AUC(), LogLoss(), Brier()]
     if rows.output is not None:
@@ -102,6 +105,33 @@ def _task(rows: Paired, metric: str | None) -> tuple[NDArray[Any], str, list[Met
     return label, task, known
 
 
+def _rankings(rows: Paired, label: NDArray[Any], wanted: str | None) -> list[Metric]:
+    """Return metrics of lists, where there are some, and that of so many places that is wanted."""
+    from tidemill.measures import MAP, MRR, NDCG, PrecisionAt, RecallAt
+
+    if rows.lists is None:
+        return []
+    if label.dtype == object:
+        raise BadInput(
+            "lists are of labels that are numbers.", fix="code how relevant a row is as 0, 1, ..."
+        )
+    needs: Any = "score" if rows.score is not None else "output"
+    of_places: dict[str, Any] = {
+        "ndcg": lambda k: NDCG(k=k, needs=needs),
+        "mrr": lambda k: MRR(k=k, needs=needs),
+        "precision": lambda k: PrecisionAt(k, needs=needs),
+        "recall": lambda k: RecallAt(k, needs=needs),
+    }
+    found: list[Metric] = [
+        *(make(_PLACES) for make in of_places.values()),
+        *(NDCG(k=None, needs=needs), MRR(needs=needs), MAP(needs=needs)),
+    ]
+    kind, _, places = (wanted or "").partition("_at_")
+    if kind in of_places and places.isdigit() and int(places) not in (0, _PLACES):
+        found.append(of_places[kind](int(places)))
+    return found
+
+
 def _label(label: pa.ChunkedArray) -> tuple[NDArray[Any], str]:
     kind = label.type
     if pa.types.is_boolean(kind):
@@ -114,11 +144,15 @@ def _label(label: pa.ChunkedArray) -> tuple[NDArray[Any], str]:
 
 def _measured(metric: Metric, rows: Paired, label: NDArray[Any], names: tuple[str, str]) -> Json:
     from tidemill.measures import measure_difference
+    from tidemill.measures.grouped import beside, group_of
 
     pair = rows.score if metric.needs == "score" else rows.output
     assert pair is not None  # noqa: S101 - a metric is chosen by what there is
     one, two = (_numbers(answer, label) for answer in pair)
     weight = np.ones(label.size)
+    if group_of(metric):
+        assert rows.lists is not None  # noqa: S101 - as above
+        label = beside(label, rows.lists)
     found = measure_difference(metric, label, two, one, weight, rows.groups)
     verdict, why = "NO_VERDICT", ""
     if not math.isfinite(found.value):

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from tidemill.measures.metric import Metric, measure, measure_difference
     from tidemill.measures.profile import Profile
     from tidemill.measures.projection import Projection
+    from tidemill.measures.ranking import MAP, MRR, NDCG
     from tidemill.measures.regression import MAE, MSE
+    from tidemill.measures.top import PrecisionAt, RecallAt
 
 _HOMES = {
     "AUC": "classification",
@@ -31,14 +33,22 @@ _HOMES = {
     "measure_difference": "metric",
     "Profile": "profile",
     "Projection": "projection",
+    "MAP": "ranking",
+    "MRR": "ranking",
+    "NDCG": "ranking",
     "MAE": "regression",
     "MSE": "regression",
+    "PrecisionAt": "top",
+    "RecallAt": "top",
 }
 
 __all__ = [
     "AUC",
     "MAE",
+    "MAP",
+    "MRR",
     "MSE",
+    "NDCG",
     "Accuracy",
     "Brier",
     "Cohort",
@@ -46,8 +56,10 @@ __all__ = [
     "Grid",
     "LogLoss",
     "Metric",
+    "PrecisionAt",
     "Profile",
     "Projection",
+    "RecallAt",
     "measure",
     "measure_difference",
 ]

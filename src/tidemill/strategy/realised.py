@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from tidemill.core.verdict import Estimate
 from tidemill.core.work import reason
 from tidemill.loop.offline.comparison import answered, compare_on
 from tidemill.measures import Metric, measure
+from tidemill.measures.grouped import columns_of_groups, truth_for
 from tidemill.statistics import jackknife
 from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import moment_of
@@ -32,6 +34,8 @@ class Turned:
     label: Array
     weight: npt.NDArray[np.float64]
     answers: dict[str, Array]
+    groups: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    """What lists are told by, where a metric is of lists."""
 
     def between(self, start: datetime, end: datetime | None) -> npt.NDArray[np.bool_]:
         """Say which records were predicted in [start, end)."""
@@ -62,7 +66,8 @@ def yardsticks(strategy: Strategy) -> list[Metric]:
 
 def turned_out(world: World, strategy: Strategy, *, since: datetime) -> Turned:
     """Read the chosen records predicted since a moment whose label is final now."""
-    rows = as_of(world, moment_of(world)).judged(strategy.labels, since=since)
+    also = columns_of_groups(yardsticks(strategy))
+    rows = as_of(world, moment_of(world)).judged(strategy.labels, since=since, also=also)
     rows = rows.filter(pc.is_valid(rows["weight"]))
     test = compare_on(rows, {})
     return Turned(
@@ -71,6 +76,7 @@ def turned_out(world: World, strategy: Strategy, *, since: datetime) -> Turned:
         label=test.label,
         weight=test.weight,
         answers=answered(rows),
+        groups=test.groups,
     )
 
 
@@ -85,7 +91,8 @@ def performed(metric: Metric, rows: Turned, keep: npt.NDArray[np.bool_]) -> Json
         return told(metric, None, why=why)
     answer, day = rows.answers[metric.needs][here], rows.at[here].astype("datetime64[D]")
     try:
-        found = measure(metric, rows.label[here], answer, rows.weight[here], day)
+        label = _truth(metric, rows, here)
+        found = measure(metric, label, answer, rows.weight[here], day)
     except Exception as error:  # noqa: BLE001 - a user's metric may raise anything
         return told(metric, None, why=f"it cannot tell: {reason(error)}")
     return told(metric, found)
@@ -105,20 +112,26 @@ def gap(
     here = np.isin(day, both) & known & (new | old)
     if not here.any():
         return told(metric, None, why="no day on which both models answered is labelled")
-    label, weight = rows.label[here], rows.weight[here]
+    weight = rows.weight[here]
     answer, is_new = rows.answers[metric.needs][here], new[here]
     sign = 1.0 if metric.higher_is_better else -1.0
-
-    def difference(keep: npt.NDArray[np.bool_]) -> float:
-        sides = [keep & is_new, keep & ~is_new]
-        one, other = (metric(label[s], answer[s], weight[s]) for s in sides)
-        return sign * (one - other) + 0.0
-
     try:
+        label = _truth(metric, rows, here)
+
+        def difference(keep: npt.NDArray[np.bool_]) -> float:
+            sides = [keep & is_new, keep & ~is_new]
+            one, other = (metric(label[s], answer[s], weight[s]) for s in sides)
+            return sign * (one - other) + 0.0
+
         found = jackknife(difference, day[here], weight)
     except Exception as error:  # noqa: BLE001 - a user's metric may raise anything
         return told(metric, None, why=f"it cannot tell: {reason(error)}")
     return told(metric, found)
+
+
+def _truth(metric: Metric, rows: Turned, here: npt.NDArray[np.bool_]) -> Array:
+    """Return the labels of some rows as a metric takes them."""
+    return truth_for(metric, rows.label[here], {k: v[here] for k, v in rows.groups.items()})
 
 
 def _known(answer: Array) -> npt.NDArray[np.bool_]:

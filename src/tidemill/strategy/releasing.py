@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tidemill.core.durations import duration
 from tidemill.core.errors import unknown
@@ -24,6 +25,7 @@ from tidemill.loop.datasets import Manifest, rebuild
 from tidemill.loop.datasets.manifest import fetch
 from tidemill.loop.offline.comparison import answered, compare_on
 from tidemill.loop.offline.report_card import report_card
+from tidemill.measures.grouped import columns_of_groups
 from tidemill.strategy import labelling
 from tidemill.strategy.checking import recent, spot_check
 from tidemill.strategy.forming import form_test
@@ -214,6 +216,7 @@ def _scoring(turn: Turn, m: Machine, step: Step) -> Json:
 def _tested(turn: Turn, m: Machine, step: Step) -> Json:
     rows = _manifest(turn, m.payload["test"]["blob"]).rows
     answers = {name: answered(table) for name, table in step.data.tables.items()}
+    rows = _with_groups(turn, rows)
     test = compare_on(rows, answers, look=m.payload["look"])
     findings = [_ask(gate, test) for gate in turn.strategy.offline]
     card = report_card(m.id, m.payload, test, findings)
@@ -228,6 +231,20 @@ def _tested(turn: Turn, m: Machine, step: Step) -> Json:
         **{k: v for k, v in step.data.facts.items() if k in _MATTERING},
         "_why": f"{card['verdict']}: {card['why']}",
     }
+
+
+def _with_groups(turn: Turn, rows: pa.Table) -> pa.Table:
+    """Fetch what tells the lists of the rows of a test, where a gate's metric is of lists."""
+    columns = columns_of_groups(getattr(gate, "metric", None) for gate in turn.strategy.offline)
+    if not columns or not rows.num_rows:
+        return rows
+    span = pc.min_max(rows["predicted_at"]).as_py()
+    found = turn.view.records(since=span["min"], until=span["max"] + timedelta(microseconds=1))
+    known = turn.view.arrow(found.select("record_id", *columns))
+    place = pc.index_in(rows["record_id"], known["record_id"])
+    for name in columns:
+        rows = rows.append_column(name, known[name].take(place))
+    return rows
 
 
 def _ask(gate: Gate, test: TestSet) -> Finding:

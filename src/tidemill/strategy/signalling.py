@@ -16,6 +16,7 @@ from tidemill.core.ports import Machine
 from tidemill.core.rules import Facts, Fitted, Seen
 from tidemill.core.verdict import Decision
 from tidemill.measures import Metric
+from tidemill.measures.grouped import columns_of_groups, grouping, truth_for
 from tidemill.strategy.turn import Turn
 from tidemill.strategy.watching.alarms import alarms
 
@@ -123,10 +124,11 @@ def _unchanged(turn: Turn, asked: datetime, windows: tuple[Seen, ...]) -> int:
 
 def _measured(turn: Turn, wants: tuple[Any, ...], start: datetime, closed: int) -> Iterator[Seen]:
     every = duration(turn.strategy.window)
-    rows = turn.view.judged(turn.strategy.labels, since=start)
+    metrics = [w for w in wants if not isinstance(w, str)]
+    also = columns_of_groups(metrics)
+    rows = turn.view.judged(turn.strategy.labels, since=start, also=also)
     place = _places(rows, start, every)
     final = duration(turn.strategy.labels.final_after)
-    metrics = [w for w in wants if not isinstance(w, str)]
     edges = np.searchsorted(place, np.arange(closed + 1))
     for k in range(closed):
         here = rows.slice(edges[k], edges[k + 1] - edges[k])
@@ -171,7 +173,10 @@ def value(metric: Metric, judged: pa.Table) -> float:
 
 
 def judged_answers(metric: Metric, judged: pa.Table) -> tuple[Any, Any, Any]:
-    """Return label, answer and weight of judged rows; no answer where none was logged."""
+    """Return label, answer and weight of judged rows; no answer where none was logged.
+
+    Where the metric is of lists, the rows must have the column its lists are in.
+    """
     texts = judged["label"].null_count == judged.num_rows
     label = judged["label_text" if texts else "label"].to_numpy(zero_copy_only=False)
     name = metric.needs if metric.needs == "score" else "output_text" if texts else "output"
@@ -179,6 +184,7 @@ def judged_answers(metric: Metric, judged: pa.Table) -> tuple[Any, Any, Any]:
     said = judged[name]
     if said.null_count == judged.num_rows:
         return label, None, weight
+    label = truth_for(metric, label, grouping(judged))
     return label, said.to_numpy(zero_copy_only=False), weight
 
 

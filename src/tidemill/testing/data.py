@@ -146,7 +146,7 @@ def _training(table: pa.Table) -> TrainingData:
 
 
 def awkward_answers() -> dict[str, dict[str, npt.NDArray[Any]]]:
-    """Return label, output, score, weight and day of labelled rows, as metrics get them."""
+    """Return label, output, score, weight, day, unit and tags of labelled rows, as metrics get them."""
     rng = np.random.default_rng(11)
     n = ROWS
     label = (rng.random(n) < 0.4).astype(float)
@@ -156,6 +156,8 @@ def awkward_answers() -> dict[str, dict[str, npt.NDArray[Any]]]:
         "score": np.clip(0.6 * label + 0.4 * rng.random(n), 0, 1),
         "weight": rng.uniform(1, 3, n),
         "day": np.datetime64("2024-02-01") + np.arange(n) // 6,
+        "unit": np.array([f"u{k // 3}" for k in range(n)], dtype=object),
+        "tags": np.array([f'{{"query": "q{k // 4}"}}' for k in range(n)], dtype=object),
     }
     words = np.array(["no", "yes"], dtype=object)
     texts = {k: words[plain[k].astype(int)] for k in ("label", "output")}

@@ -19,6 +19,7 @@ from tidemill.core.model import answer
 from tidemill.core.ports import Engine, Snapshot
 from tidemill.core.rules import EMPHASIS, Past, TestSet
 from tidemill.core.verdict import Decision, Finding, Verdict
+from tidemill.measures.grouped import truth_for
 from tidemill.testing import data
 
 _CLOCKS = (ops.TimestampNow, ops.DateNow)
@@ -216,7 +217,7 @@ def _holds_training(rule: Any, name: str, dataset: Any, said: Any) -> None:
 
 
 def _ask_metric(rule: Any, rows: Mapping[str, Any], engine: Engine | None) -> Any:
-    return rule(rows["label"], rows[rule.needs], rows["weight"])
+    return rule(truth_for(rule, rows["label"], rows), rows[rule.needs], rows["weight"])
 
 
 def _holds_metric(rule: Any, name: str, rows: Mapping[str, Any], said: Any) -> None:

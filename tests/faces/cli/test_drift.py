@@ -197,6 +197,25 @@ def test_the_better_predictions_are_found_by_days(tidemill, answers):
     assert first["difference"]["value"] == pytest.approx(-again["difference"]["value"])
 
 
+def test_rankings_are_compared_list_by_list(tidemill, answers, tmp_path):
+    table = pq.read_table(answers["a"])
+    lists = np.arange(table.num_rows) // 8
+    pq.write_table(table.append_column("query", [lists]), tmp_path / "a.parquet")
+    asked = ("compare", tmp_path / "a.parquet", answers["b"], "--group", "query", "--json")
+    found = tidemill(*asked)
+    assert (found.code, found.json["verdict"], found.json["units"]) == (
+        0,
+        "BETTER",
+        "blocks of lists",
+    )
+    names = [m["name"] for m in found.json["metrics"]]
+    assert names[:4] == ["ndcg_at_10", "mrr_at_10", "precision_at_10", "recall_at_10"]
+    assert {"ndcg", "mrr", "map", "auc"} < set(names)
+    few = tidemill(*asked, "--metric", "recall_at_2").json["metrics"][0]
+    assert (few["name"], few["verdict"]) == ("recall_at_2", "BETTER")
+    assert "did you mean 'ndcg_at_10'" in tidemill(*asked, "--metric", "ndgc_at_10").err
+
+
 def test_equal_predictions_are_the_same_and_never_better(tidemill, answers):
     said = tidemill("compare", answers["a"], answers["a"])
     assert said.code == 0

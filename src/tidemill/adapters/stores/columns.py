@@ -8,7 +8,7 @@ is a slice of them. Rules are still evaluated by the engine, on the rows found. 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -315,7 +315,7 @@ class ColumnsAsOf(AsOf):
     def _last(self, until: datetime | None) -> int:
         return len(self._history) if until is None else self._history.first(until)
 
-    def judged(self, labels: LabelRule, *, since: datetime) -> pa.Table:
+    def judged(self, labels: LabelRule, *, since: datetime, also: Sequence[str] = ()) -> pa.Table:
         first = self._history.first(since)
         # Not only up to now: a clock that is ahead predicts after its record has arrived.
         seen = first + np.flatnonzero(self._history.available[first:] <= microseconds(self.now))
@@ -324,6 +324,10 @@ class ColumnsAsOf(AsOf):
             rows = self._rows(seen).select(ANSWERED)
         else:
             rows = self.answers(first, last).take(pa.array(seen - first))
+        if also:
+            known = self._rows(seen)
+            for name in also:
+                rows = rows.append_column(name, known[name])
         place, label, text, weight = self.final(labels, since=since)
         spot = np.searchsorted(place, seen)
         spot = np.where(spot < len(place), spot, 0)

@@ -33,6 +33,7 @@ def compare(
     record_id: Annotated[str | None, Parameter(name="--id", group=GROUP, metavar="COLUMN")] = None,
     time: _Column = None,
     zone: Annotated[str, Parameter(group=GROUP, metavar="ZONE")] = "UTC",
+    group: _Column = None,
     table_labels: Annotated[str | None, Parameter(group=GROUP, metavar="FILE")] = None,
     metric: Annotated[str | None, Parameter(group=GROUP, metavar="NAME")] = None,
     options: Options = USUAL,
@@ -61,17 +62,26 @@ def compare(
         When each row was; then days are the evidence, else 20 blocks of rows are.
     zone
         Whose midnights part the days; also the zone of times that have none.
+    group
+        What makes rows one list to be ranked, such as a query; then ranking counts: NDCG, MRR, MAP.
     table_labels
         A table of the labels, with the ids.
     metric
-        The one that counts: auc, log_loss, brier, accuracy, mae or mse [usually: the first
-        that the labels allow].
+        The one that counts: auc, log_loss, brier, accuracy, mae or mse; with --group also ndcg,
+        mrr, map, or ndcg, mrr, precision and recall of so many places, such as ndcg_at_5 [usually:
+        the first that the labels allow].
     """
     from tidemill.faces.pairing import Columns
     from tidemill.faces.predictions import comparison
 
     columns = Columns(
-        label=label, score=score, output=output, record_id=record_id, time=time, zone=zone
+        label=label,
+        score=score,
+        output=output,
+        record_id=record_id,
+        time=time,
+        zone=zone,
+        group=group,
     )
     texts = [record_id or "record_id", "id"]
     sides = [_read(path, texts) for path in (a, b)]

@@ -11,6 +11,7 @@ from tidemill.core.rule import rule
 from tidemill.core.rules import TestSet
 from tidemill.core.verdict import Estimate, Finding, Verdict, at_look
 from tidemill.measures import Accuracy, Metric, measure
+from tidemill.measures.grouped import truth_for
 from tidemill.statistics.share import share_bounds
 
 _ALIKE = 1e-12
@@ -59,7 +60,7 @@ class AtLeast:
         answers = test.answers["candidate"][self.metric.needs]
         found = measure(
             self.metric,
-            test.label,
+            truth_for(self.metric, test.label, test.groups),
             answers,
             test.weight,
             test.day,

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tidemill.core.rules import TestSet
+from tidemill.measures.grouped import grouping
 
 
 def answered(table: pa.Table) -> dict[str, npt.NDArray[Any]]:
@@ -31,4 +32,5 @@ def compare_on(
         day=at.astype("datetime64[D]"),
         answers=answers,
         look=look,
+        groups=grouping(rows),
     )

@@ -11,6 +11,7 @@ from tidemill.core.rule import rule
 from tidemill.core.rules import TestSet
 from tidemill.core.verdict import Finding, Verdict, at_look
 from tidemill.measures import Accuracy, Metric, measure, measure_difference
+from tidemill.measures.grouped import truth_for
 
 
 @rule
@@ -50,9 +51,10 @@ class NoWorseThan:
             return Finding(gate=name, verdict=Verdict.OK, why="there is no champion yet")
         needs = self.metric.needs
         sides = {k: test.answers[k][needs] for k in ("candidate", self.other)}
+        truth = truth_for(self.metric, test.label, test.groups)
         found = measure_difference(
             self.metric,
-            test.label,
+            truth,
             sides["candidate"],
             sides[self.other],
             test.weight,
@@ -61,8 +63,7 @@ class NoWorseThan:
             sides=1,
         )
         each = [
-            (k, measure(self.metric, test.label, a, test.weight, test.day))
-            for k, a in sides.items()
+            (k, measure(self.metric, truth, a, test.weight, test.day)) for k, a in sides.items()
         ]
         numbers = (("difference", found), *each)
         if not found.known:

@@ -25,7 +25,7 @@ from tidemill.strategy.backtest.given import longest_delay
 from tidemill.strategy.backtest.references import Grid, hindsight, matched, step_losses
 from tidemill.strategy.backtest.report import report
 from tidemill.strategy.backtest.rows import Rows, halves, labelled
-from tidemill.strategy.backtest.score import Scorer, Truth, numbered
+from tidemill.strategy.backtest.score import Scorer, Truth, grouped, numbered
 from tidemill.strategy.backtest.setting import Given, Setting, metric_for, moments_of
 from tidemill.strategy.backtest.simulate import Run, lived, simulate
 from tidemill.strategy.backtest.told import Floats, Told
@@ -196,6 +196,7 @@ class Backtest:
             metric=self.metric,
             half=halves(history.records["u_split"].to_numpy(zero_copy_only=False)),
             unit=numbered(history.records["unit"]),
+            group=grouped(self.metric, history.records),
             costs=self.base.costs or self.setting.costs,
         )
         step = duration(self.setting.step)

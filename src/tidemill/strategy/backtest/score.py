@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from tidemill.core.costs import Costs
 from tidemill.measures import Metric
+from tidemill.measures.grouped import beside, group_of, grouping, numbered_by
 from tidemill.strategy.backtest.answers import Answers, Segment
 
 Floats = npt.NDArray[np.float64]
@@ -58,6 +59,17 @@ def numbered(unit: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     return codes
 
 
+def grouped(metric: Metric, records: pa.Table) -> npt.NDArray[np.int64] | None:
+    """Number the lists of records for a metric of lists; None for another.
+
+    Raises
+    ------
+    BadInput
+        If a record is of no list.
+    """
+    return numbered_by(metric, grouping(records), len(records)) if group_of(metric) else None
+
+
 class Scorer:
     """Scores compositions of answers, step by step, each once.
 
@@ -67,6 +79,8 @@ class Scorer:
         For each record of the history, which half of its step it belongs to.
     unit
         For each record, the number of the unit it is of.
+    group
+        For each record, the number of the list it is of, where the metric is of lists.
     """
 
     def __init__(
@@ -77,12 +91,14 @@ class Scorer:
         metric: Metric,
         half: npt.NDArray[np.bool_],
         unit: npt.NDArray[np.int64],
+        group: npt.NDArray[np.int64] | None = None,
         costs: Costs | None = None,
     ) -> None:
         self._answers = answers
         self._metric = metric
         self._half = half
         self.unit = unit
+        self._group = group
         self.units = int(unit.max(initial=-1)) + 1
         self.costs = costs
         self._values: dict[Any, float] = {}
@@ -177,7 +193,8 @@ class Scorer:
     def _measured(self, rows: Truth, said: Any) -> float:
         if not len(rows) or _missing(said):
             return float("nan")
-        return float(self._metric(rows.label, said, rows.weight))
+        label = rows.label if self._group is None else beside(rows.label, self._group[rows.place])
+        return float(self._metric(label, said, rows.weight))
 
 
 def _missing(said: npt.NDArray[Any]) -> bool:

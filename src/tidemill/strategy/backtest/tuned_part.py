@@ -19,7 +19,7 @@ from tidemill.loop.training import Resampled
 from tidemill.strategy.backtest.answers import Segment, Steps, fronts_of, segments
 from tidemill.strategy.backtest.given import longest_delay, median_delay
 from tidemill.strategy.backtest.rows import labelled_places
-from tidemill.strategy.backtest.score import Scorer, numbered
+from tidemill.strategy.backtest.score import Scorer, grouped, numbered
 from tidemill.strategy.backtest.setting import Given, Setting, metric_for
 from tidemill.strategy.backtest.simulate import Run, lived, simulate
 from tidemill.strategy.backtest.told import Floats
@@ -123,6 +123,7 @@ class Part:
             metric=self.metric,
             half=np.zeros(len(history), dtype=bool),
             unit=numbered(history.records["unit"]),
+            group=grouped(self.metric, history.records),
             costs=self.costs,
         )
         wait = longest_delay(history, duration(base.labels.final_after))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from tidemill.core.signals import Key, Point
 from tidemill.core.work import reason
 from tidemill.measures import Cohort, Metric
 from tidemill.measures import measure as with_interval
+from tidemill.measures.grouped import columns_of_groups, parted
 from tidemill.monitoring.outcomes import joined
 from tidemill.monitoring.quality import RowRule
 from tidemill.monitoring.quality import measure as measured_by
@@ -112,7 +113,7 @@ def _performance(turn: Turn, found: set[datetime]) -> Iterator[tuple[Key, list[P
     metrics = yardsticks(turn.strategy)
     if not metrics or turn.world.events.version("chosen") < 0:
         return
-    rows, broken = _judged(turn, found)
+    rows, broken = _judged(turn, found, columns_of_groups(metrics))
     windows = Windows.of(turn)
     place = _place(rows, windows)
     everyone = np.ones(rows.num_rows, dtype=bool)
@@ -139,10 +140,12 @@ def _performance(turn: Turn, found: set[datetime]) -> Iterator[tuple[Key, list[P
             yield key, made
 
 
-def _judged(turn: Turn, found: set[datetime]) -> tuple[pa.Table, dict[str, str]]:
+def _judged(
+    turn: Turn, found: set[datetime], also: Sequence[str]
+) -> tuple[pa.Table, dict[str, str]]:
     """Return the records of some windows that have a final label, with their cohorts.
 
-    Then why a cohort cannot be asked, by its name; nobody is in it.
+    Among their columns are ``also``. Then why a cohort cannot be asked, by its name; nobody is in it.
     """
     windows = Windows.of(turn)
     span = {"since": min(found), "until": max(found) + windows.every}
@@ -151,7 +154,7 @@ def _judged(turn: Turn, found: set[datetime]) -> tuple[pa.Table, dict[str, str]]
     rows = turn.view.records(**span)
     broken: dict[str, str] = {}
     inside = {f"cohort{k}": c(rows) for k, c in usable(rows, turn.strategy.cohorts, broken)}
-    rows = rows.mutate(**inside).select("record_id", *ANSWERED, *inside)
+    rows = rows.mutate(**inside).select("record_id", *ANSWERED, *also, *inside)
     rows = rows.inner_join(final, "record_id")
     found_rows = turn.view.arrow(rows.order_by("predicted_at", "record_id"))
     for k in range(len(turn.strategy.cohorts)):
@@ -186,6 +189,15 @@ def _place(rows: pa.Table, windows: Windows) -> np.ndarray:
     return at // int(windows.every.total_seconds() * 1_000_000)
 
 
+def _blocks(label: np.ndarray) -> np.ndarray:
+    """Part a window, for its interval; whole lists where the labels are beside those.
+
+    Rows in turn, not in stretches: each part is like the window as a whole.
+    """
+    turns = np.arange(len(label)) if label.dtype.names is None else parted(label, "")[1]
+    return turns % BLOCKS
+
+
 def _measured(metric: Metric, rows: pa.Table, start: datetime, end: datetime) -> Point:
     n = rows.num_rows
     if not n:
@@ -196,8 +208,7 @@ def _measured(metric: Metric, rows: pa.Table, start: datetime, end: datetime) ->
         if answer is None:
             raise_why = f"{metric.name} needs a {metric.needs}, and none was logged"
             return Point(start=start, end=end, value=math.nan, n=n, why=raise_why)
-        # Rows in turn, not in stretches: each part is like the window as a whole.
-        found = with_interval(metric, label, answer, weight, np.arange(n) % BLOCKS)
+        found = with_interval(metric, label, answer, weight, _blocks(label))
     except Exception as error:  # noqa: BLE001 - a metric of the user's may fail in any way
         return Point(start=start, end=end, value=math.nan, n=n, why=reason(error))
     why = "" if math.isfinite(found.value) else f"{metric.name} cannot be told from these rows"
