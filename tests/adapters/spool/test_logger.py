@@ -131,13 +131,15 @@ print(logger.counts()["lost"]["disk full"] + logger.counts()["logged"])
 
 def test_a_fork_writes_on_its_own_and_ids_do_not_repeat(tmp_path: Path) -> None:
     code = """
-made = [logger.log({"x": 0})]
+logger.log({"x": 0})
+unused = Logger(sys.argv[1])
 children = []
 for _ in range(3):
     child = os.fork()
     if not child:
         for _ in range(100):
             logger.log({"x": 1})
+        unused.log({"x": 2})
         os._exit(0)
     children.append(child)
 for _ in range(100):
@@ -148,7 +150,26 @@ print(logger.counts()["logged"])
 """
     assert run(code, tmp_path).stdout == "101\n"
     keys = [r["record_id"] for r in rows(tmp_path)]
-    assert (len(keys), len(set(keys))) == (401, 401)
+    assert (len(keys), len(set(keys))) == (404, 404)
+
+
+def test_a_fork_that_logs_nothing_does_not_keep_its_parents_files(tmp_path: Path) -> None:
+    code = """
+logger.log({"x": 0})
+if not os.fork():
+    signal.pause()
+print("dying", flush=True)
+os.close(1)
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    command = [sys.executable, "-c", BEGIN + code, str(tmp_path), "process"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as parent:
+        parent.wait(60)
+        (file,) = (tmp_path / "spool").glob("*.segment")
+        try:
+            assert segment.unlocked(file)
+        finally:
+            os.killpg(parent.pid, signal.SIGKILL)
 
 
 def test_threads_lose_nothing_while_segments_roll(tmp_path: Path) -> None:

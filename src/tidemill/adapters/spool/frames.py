@@ -52,6 +52,8 @@ def _hook(value: Any) -> Any:
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=_hook)
 encode = _ENCODER.encode
 """Encode the fields of a call; raises what msgspec raises."""
+encode_into = _ENCODER.encode_into
+"""Encode them into a buffer, behind what stands there."""
 
 
 def framed(kind: int, fields: tuple[Any, ...]) -> tuple[int, bytes]:

@@ -13,6 +13,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,13 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._writer = Writer(folder)
-        weakref.finalize(self, self._writer.close)
+
+    @cached_property
+    def _writer(self) -> Writer:
+        # Made by whoever writes first: the interpreter never forgets one, for the sake of forks.
+        writer = Writer(self._folder)
+        weakref.finalize(self, writer.close)
+        return writer
 
     def write(self, table: str, row: Json) -> None:
         """Append one row; it is kept when this returns."""
@@ -100,7 +106,8 @@ class Spool:
         return {w: n for w, n in done.items() if w.split(":")[0] in kept}
 
     def close(self) -> None:
-        self._writer.close()
+        if "_writer" in self.__dict__:
+            self._writer.close()
 
 
 def _segment(path: Path, done: Mapping[str, int]) -> list[Parcel]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from tidemill.adapters.spool.frames import LARGEST, encode, framed
+from tidemill.adapters.spool.frames import framed
 from tidemill.adapters.spool.queued import Queued
 from tidemill.adapters.spool.writer import Writer
 from tidemill.core.errors import BadInput, BadValue
@@ -77,14 +77,15 @@ class Logger:
         folder = Path(where).absolute()
         self._folder = folder if folder.name == "spool" else folder / "spool"
         self._model = model
-        kept = _Kept(Writer(self._folder, sync=durability == "disk"))
-        self._kept, self._put = kept, kept.write
+        writer = Writer(self._folder, sync=durability == "disk")
+        self._kept, self._writer, self._put = _Kept(writer), writer, writer.put
         self._queue: Queued | None = None
-        if durability == "memory":
-            self._queue = Queued(kept.write, queue)
+        if durability == "disk":
+            self._put = self._through
+        elif durability == "memory":
+            self._queue = Queued(self._kept.write, queue)
             self._put = self._later
-        self._closed = False
-        self._at_end = weakref.finalize(self, _end, self._queue, kept.writer)
+        self._at_end = weakref.finalize(self, _end, self._queue, writer)
 
     def log(
         self,
@@ -130,24 +131,27 @@ class Logger:
         """
         key = ""
         try:
-            key = self._kept.writer.new_id() if record_id is None else str(record_id)
-            if not isinstance(features, dict):
-                features = dict(features)
+            key = self._writer.new_id() if record_id is None else str(record_id)
+            now = clock.time_ns()
             fields = (
                 key,
-                _moment(time),
-                features,
+                now if time is None else _moment(time),
+                features if isinstance(features, dict) else dict(features),
                 output,
                 score,
                 unit,
                 tags if tags is None or isinstance(tags, dict) else dict(tags),
-                model if model is not None else self._model,
+                self._model if model is None else model,
                 latency_ms,
                 payload,
             )
-            self._keep(1, fields)
         except Exception as error:  # noqa: BLE001 - never into the caller
             self._kept.lose("cannot be encoded", error)
+            return key
+        try:
+            self._put(1, fields, now)
+        except Exception as error:  # noqa: BLE001 - never into the caller
+            self._kept.lose(_reason(error), error)
         return key
 
     def feedback(
@@ -160,29 +164,33 @@ class Logger:
     ) -> None:
         """Say what a user did with an answer: a thumb, a click, a correction."""
         try:
-            self._keep(2, (record_id, value, kind, _moment(time)))
+            now = clock.time_ns()
+            at = now if time is None else _moment(time)
+            self._put(2, (record_id, value, kind, at), now)
         except Exception as error:  # noqa: BLE001 - never into the caller
-            self._kept.lose("cannot be encoded", error)
+            self._kept.lose(_reason(error), error)
 
     def label(self, record_id: Any, label: float | str, *, time: Any = None) -> None:
         """Say what the truth was for a record."""
         try:
-            self._keep(3, (record_id, label, _moment(time)))
+            now = clock.time_ns()
+            at = now if time is None else _moment(time)
+            self._put(3, (record_id, label, at), now)
         except Exception as error:  # noqa: BLE001 - never into the caller
-            self._kept.lose("cannot be encoded", error)
+            self._kept.lose(_reason(error), error)
 
     def flush(self) -> None:
         """Return when all that was logged is on the disk, or counted as lost."""
         try:
             if self._queue is not None:
                 self._queue.flush()
-            self._kept.writer.sync()
+            self._writer.sync()
         except Exception as error:  # noqa: BLE001 - never into the caller
             self._kept.warn("not flushed", error)
 
     def close(self) -> None:
         """Write what waits and close the files; what is logged later is lost, and counted."""
-        self._closed = True
+        self._put = self._refuse
         try:
             self._at_end()
         except Exception as error:  # noqa: BLE001 - never into the caller
@@ -190,10 +198,10 @@ class Logger:
 
     def counts(self) -> dict[str, Any]:
         """Say what this process logged, what it lost by reason, and where it logs to."""
-        own = self._kept.writer.own
+        own = self._writer.own
         lost = {reason: n for reason, n in own.losses.counts.items() if n}
         return {
-            "logged": self._kept.writer.written(),
+            "logged": self._writer.written(),
             "lost": lost,
             "where": str(self._folder),
         }
@@ -204,23 +212,15 @@ class Logger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _keep(self, kind: int, fields: tuple[Any, ...]) -> None:
-        if self._closed:
-            self._kept.lose("closed", None)
-            return
-        try:
-            data = encode(fields)
-        except Exception:  # noqa: BLE001 - a value of the caller's may raise anything
-            self._put(*framed(kind, fields))
-            return
-        if len(data) > LARGEST:
-            self._put(*framed(kind, fields))
-        else:
-            self._put(kind, data)
+    def _through(self, kind: int, fields: tuple[Any, ...], _: int) -> None:
+        self._writer.write(*framed(kind, fields))
 
-    def _later(self, kind: int, data: bytes) -> None:
-        if self._queue is None or not self._queue.put(kind, data):
+    def _later(self, kind: int, fields: tuple[Any, ...], _: int) -> None:
+        if self._queue is None or not self._queue.put(*framed(kind, fields)):
             self._kept.lose("queue full", None)
+
+    def _refuse(self, *_: object) -> None:
+        self._kept.lose("closed", None)
 
 
 class _Kept:
@@ -256,16 +256,16 @@ class _Kept:
 
 
 def _reason(error: Exception) -> str:
-    number = error.errno if isinstance(error, OSError) else None
+    if not isinstance(error, OSError):
+        return "cannot be encoded"
+    number = error.errno
     if number in _FULL:
         return "disk full"
     return "not writable" if number in _FORBIDDEN else "other error"
 
 
-def _moment(time: Any) -> int | str:
-    """Say now in nanoseconds since 1970, or a given time as text, to be read by the mill."""
-    if time is None:
-        return clock.time_ns()
+def _moment(time: Any) -> str:
+    """Say a time as text, to be read by the mill."""
     return time.isoformat() if isinstance(time, datetime) else str(time)
 
 

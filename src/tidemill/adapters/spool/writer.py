@@ -13,9 +13,12 @@ import os
 import threading
 import time
 import uuid
+import weakref
 from collections import deque
 from pathlib import Path
+from typing import Any
 
+from tidemill.adapters.spool.frames import LARGEST, encode_into, framed
 from tidemill.adapters.spool.losses import Losses
 from tidemill.adapters.spool.segment import HEAD, START, Segment
 
@@ -24,6 +27,9 @@ FIRST, FULL = 2**20, 8 * 2**20
 
 PAUSE = 0.1
 """Seconds before a disk that refused is asked again: a full one must not slow a service down."""
+
+
+_HEAD = HEAD.size
 
 
 class Own:
@@ -44,6 +50,18 @@ class Own:
         self.numbers = itertools.count()
 
 
+class _Forked:
+    """Tells a writer, while there is one, that it stands in a fork."""
+
+    def __init__(self, writer: weakref.ref[Writer]) -> None:
+        self._writer = writer
+
+    def __call__(self) -> None:
+        writer = self._writer()
+        if writer is not None:
+            writer.forked()
+
+
 class Writer:
     """Appends frames to segments in a folder.
 
@@ -58,16 +76,36 @@ class Writer:
 
     def __init__(self, folder: Path, *, sync: bool = False) -> None:
         self.folder, self._sync = folder, sync
-        self._by_process: dict[int, Own] = {}
-
-    @property
-    def own(self) -> Own:
+        self.own = Own()
         """What this process has."""
-        return self._by_process.get(os.getpid()) or self._begin(os.getpid())
+        os.register_at_fork(after_in_child=_Forked(weakref.ref(self)))
+
+    def put(self, kind: int, fields: tuple[Any, ...], now: int) -> None:
+        """Keep the fields of a call; the fast way, where nobody waits for the disk.
+
+        Raises OSError where they cannot be kept.
+        """
+        own = self.own
+        try:
+            segment = own.free.pop()
+        except IndexError:
+            segment = self._new(own, 0)
+        try:
+            try:
+                encode_into(fields, segment.buffer, _HEAD)
+            except Exception:  # noqa: BLE001 - a value of the caller's may raise anything
+                kind, segment.buffer[_HEAD:] = framed(kind, fields)
+            if not segment.add(kind, now):
+                if len(segment.buffer) > LARGEST:
+                    kind, segment.buffer[_HEAD:] = framed(kind, fields)
+                segment = self._roll(own, segment)
+                _must(segment.add(kind, time.time_ns()))
+        finally:
+            own.free.append(segment)
 
     def write(self, kind: int, data: bytes) -> None:
         """Keep a frame; raises OSError where it cannot be kept."""
-        own = self._by_process.get(os.getpid()) or self._begin(os.getpid())
+        own = self.own
         if self._sync:
             self._write_through(own, kind, data)
             return
@@ -77,8 +115,8 @@ class Writer:
             segment = self._new(own, len(data))
         try:
             if not segment.write(kind, data):
-                segment = self._roll(own, segment, len(data))
-                _must(segment.write(kind, data))
+                segment = self._roll(own, segment)
+                _must(segment.add(kind, time.time_ns()))
         finally:
             own.free.append(segment)
 
@@ -92,7 +130,7 @@ class Writer:
 
     def new_id(self) -> str:
         """Return an id that nobody else makes: random for the process, then counted."""
-        own = self._by_process.get(os.getpid()) or self._begin(os.getpid())
+        own = self.own
         return own.prefix + "%012x" % next(own.numbers)  # noqa: UP031 - the fastest way to say it
 
     def written(self) -> int:
@@ -110,9 +148,7 @@ class Writer:
 
     def close(self) -> None:
         """Seal what this process wrote; a later write begins anew."""
-        own = self._by_process.get(os.getpid())
-        if own is None:
-            return
+        own = self.own
         with own.synced:
             while own.syncing:
                 own.synced.wait()
@@ -121,16 +157,15 @@ class Writer:
                     _end(own, own.free.pop())
                 own.losses.close()
 
-    def _begin(self, process: int) -> Own:
-        own = self._by_process.setdefault(process, Own())
-        for other in [p for p in self._by_process if p != process]:
-            # The parent's: its file descriptors would keep the parent's files looking alive.
-            theirs = self._by_process.pop(other, None)
-            for segment in theirs.all if theirs else ():
-                segment.abandon()
-            if theirs:
-                theirs.losses.close()
-        return own
+    def forked(self) -> None:
+        """Begin anew in a fork.
+
+        The files are the parent's: file descriptors that stayed open would keep them looking alive.
+        """
+        theirs, self.own = self.own, Own()
+        for segment in theirs.all:
+            segment.abandon()
+        theirs.losses.close()
 
     def _new(self, own: Own, length: int) -> Segment:
         """Allocate a segment with room for a frame."""
@@ -150,9 +185,10 @@ class Writer:
             own.all.append(segment)
             return segment
 
-    def _roll(self, own: Own, old: Segment, length: int) -> Segment:
-        """Go on in a new segment; the old one stays as it is where there is no room for a new."""
-        segment = self._new(own, length)
+    def _roll(self, own: Own, old: Segment) -> Segment:
+        """Go on in a new segment, with what did not fit; the old one stays if there is no room."""
+        segment = self._new(own, len(old.buffer))
+        segment.buffer = old.buffer
         with own.lock:
             if self._sync:
                 old.sync()
@@ -168,9 +204,9 @@ class Writer:
             if not segment.write(kind, data):
                 while own.syncing:
                     own.synced.wait()
-                segment = self._roll(own, own.free[0], len(data))
-                own.free[0] = segment
-                _must(segment.write(kind, data))
+                own.free[0].buffer[_HEAD:] = data
+                segment = own.free[0] = self._roll(own, own.free[0])
+                _must(segment.add(kind, time.time_ns()))
             end = segment.end
             while segment.synced < end:
                 if own.syncing:
