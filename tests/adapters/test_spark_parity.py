@@ -6,6 +6,7 @@ import math
 import shutil
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import ibis
@@ -28,6 +29,10 @@ from tidemill.monitoring import outcomes, proxies, system
 from tidemill.monitoring import quality as q
 from tidemill.strategy.watching.windows import Windows
 from tidemill.testing import stores
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import spark_project
 
 pytest.importorskip("pyspark", reason="pyspark is not installed")
 if shutil.which("java") is None:
@@ -335,7 +340,7 @@ READING = (
 )
 
 
-def test_spark_says_what_duckdb_says(engines, stored, tmp_path, subtests):
+def test_spark_says_what_duckdb_says(engines, stored, tmp_path, subtests, capsys):
     # One test, so that tests spread over processes start one session.
     for question in QUESTIONS:
         with subtests.test(question.__name__):
@@ -345,6 +350,8 @@ def test_spark_says_what_duckdb_says(engines, stored, tmp_path, subtests):
             folder = tmp_path / promise.__name__
             folder.mkdir()
             promise(stores.Bench(make=DeltaEvents, folder=folder, engine=engines[1]))
+    with subtests.test("a project lives the same life"):
+        spark_project.both_live_alike(tmp_path / "lives", capsys)
 
 
 def test_without_pyspark_it_says_what_to_install(monkeypatch):

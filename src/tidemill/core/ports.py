@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import pyarrow as pa
 from ibis.expr import types as ir
@@ -87,6 +87,15 @@ class Engine(Protocol):
 
     def arrow(self, expression: ir.Table) -> pa.Table:
         """Evaluate an expression."""
+        ...
+
+
+@runtime_checkable
+class SpeaksSql(Protocol):
+    """An engine that people may ask in its own SQL."""
+
+    def sql(self, query: str, views: Mapping[str, ir.Table]) -> pa.Table:
+        """Answer one SELECT over named views; ``BadInput`` when it is none or has no answer."""
         ...
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.core.errors import BadInput, NotFound
+from tidemill.project.engines import read_engine
 from tidemill.project.places import read_places
 
 CONFIG, STRATEGY = "project.toml", "strategy.py"
@@ -18,7 +19,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config = tomllib.loads((folder / CONFIG).read_text(encoding="utf-8"))
         channels = {str(k): str(v) for k, v in config.get("channels", {}).items()}
-        places = read_places(config, folder / CONFIG)
+        places = read_places(config, folder / CONFIG) | read_engine(config, folder / CONFIG)
         said = {"salt": str(config["salt"]), "name": str(config["name"]), "channels": channels}
     except FileNotFoundError:
         raise NotFound(

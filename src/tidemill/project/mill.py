@@ -14,7 +14,6 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from tidemill.adapters.engines.duckdb import DuckDBEngine
 from tidemill.adapters.spool.inbox import Spool
 from tidemill.adapters.spool.rows import FEATURE
 from tidemill.adapters.trainers.pickling import by_value
@@ -24,7 +23,7 @@ from tidemill.core.errors import NotAllowed, NotFound
 from tidemill.core.fingerprint import SOURCE
 from tidemill.core.machines import RELEASE
 from tidemill.core.model import Answers, answer
-from tidemill.core.ports import World
+from tidemill.core.ports import SpeaksSql, World
 from tidemill.core.work import same_features
 from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.measures.profile import Profile
@@ -322,6 +321,8 @@ class Mill:
     def sql(self, query: str) -> pa.Table:
         """Answer a question in SQL over the views of :mod:`tidemill.strategy.views`.
 
+        It is the SQL of the project's engine, DuckDB or Spark.
+
         Raises
         ------
         BadInput
@@ -333,7 +334,7 @@ class Mill:
         [{'n': 0}]
         """
         engine = self.world.engine
-        if not isinstance(engine, DuckDBEngine):
+        if not isinstance(engine, SpeaksSql):
             raise NotAllowed("this engine takes no SQL.", fix="open it with tidemill.open.")
         return engine.sql(query, views(self.world, self.strategy))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from tidemill.adapters.engines.duckdb import DuckDBEngine
 from tidemill.adapters.spool.inbox import Spool
 from tidemill.adapters.stores.files import write_whole
 from tidemill.adapters.trainers.placed import PlacedJobs
@@ -14,6 +13,7 @@ from tidemill.core.clock import Clock, SystemClock
 from tidemill.core.errors import NotAllowed
 from tidemill.core.ports import Jobs, World
 from tidemill.project.config import CONFIG, STRATEGY, read_config
+from tidemill.project.engines import engine_of
 from tidemill.project.mill import Mill
 from tidemill.project.places import here, state_of, stores_of, written
 
@@ -34,7 +34,7 @@ def open_project(path: str | Path, *, clock: Clock | None = None) -> Mill:
     world = World(
         clock=clock or SystemClock(),
         events=events,
-        engine=DuckDBEngine(),
+        engine=engine_of(config),
         state=state,
         blobs=blobs,
         jobs=PlacedJobs(jobs, state, place) if place else jobs,

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import os
-import re
-import sys
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import ibis
 import pyarrow as pa
+from ibis.expr import operations as ops
 from ibis.expr import types as ir
 
-from tidemill.core.errors import MissingExtra
+from tidemill.adapters.engines.spark_session import local_session
+from tidemill.adapters.engines.spark_sql import asked_for, readable, unanswered
 from tidemill.core.ports import Snapshot
 
 KEPT = 64
 """Views kept; an expression must be evaluated before so many others are made."""
-
-LOCAL = {
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.sql.shuffle.partitions": "2",
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-}
-"""What a session on this machine alone is told, unless it is told something else."""
+_LOGGER = "SQLQueryContextLogger"
+_QUOTED = "spark.sql.ansi.doubleQuotedIdentifiers"
 
 
 class SparkEngine:
@@ -51,24 +45,71 @@ class SparkEngine:
         self._connection: Any = ibis.pyspark.connect(self._session)
         # A text of the data such as ${x} is a text, not the name of a setting.
         self._session.conf.set("spark.sql.variable.substitute", "false")
-        self._prefix = f"tidemill_{id(self):x}_"
-        self._names = (f"{self._prefix}{n}" for n in itertools.count())
+        self._names = (f"tidemill_{id(self):x}_{n}" for n in itertools.count())
         self._lock = threading.RLock()
         self._views: OrderedDict[tuple[Any, ...], ir.Table] = OrderedDict()
 
     def table(self, snapshot: Snapshot) -> ir.Table:
         schema = _without_day(snapshot.schema)
         if snapshot.arrow is not None:
-            return self._view(self._session.createDataFrame(_plain(snapshot.arrow, schema)), schema)
+            return ibis.memtable(_plain(snapshot.arrow, schema))
         if not snapshot.files:
-            return self._view(self._session.createDataFrame(schema.empty_table()), schema)
-        return self._files(snapshot.files, schema)
+            return ibis.memtable(schema.empty_table())
+        files = snapshot.files
+        if snapshot.fetch is not None:
+            # A cluster reads a bucket where it is; on this machine alone that needs more of Spark.
+            there = [f"s3a://{f.removeprefix('s3://')}" for f in files]
+            files = snapshot.fetch(files) if _is_local(self._session) else tuple(there)
+        return self._files(files, schema)
 
     def arrow(self, expression: ir.Table) -> pa.Table:
-        # Ibis's own way goes through pandas, in which a null is a NaN.
-        self._connection._run_pre_execute_hooks(expression)  # noqa: SLF001 - it has no other name
-        rows = self._session.sql(_readable(self._connection.compile(expression))).toArrow()
+        with self._evaluable(expression) as query:
+            rows = self._session.sql(query).toArrow()
         return rows.cast(expression.schema().to_pyarrow())
+
+    def sql(self, query: str, views: Mapping[str, ir.Table]) -> pa.Table:
+        """Answer a question in Spark's SQL over named views; it may read and nothing else.
+
+        Raises
+        ------
+        BadInput
+            If it is no single SELECT, or Spark cannot answer it.
+        """
+        wanted = asked_for(query, views)
+        with self._lock, ExitStack() as made:
+            for name in wanted:
+                rows = self._session.sql(made.enter_context(self._evaluable(views[name])))
+                rows.createOrReplaceTempView(name)
+                made.callback(self._session.catalog.dropTempView, name)
+            # A name in double quotes is a name, as in the standard; what Ibis writes has none.
+            self._session.conf.set(_QUOTED, "true")
+            made.callback(self._session.conf.unset, _QUOTED)
+            made.enter_context(_unlogged())
+            try:
+                return self._session.sql(query).toArrow()
+            except Exception as error:
+                if isinstance(error, importlib.import_module("pyspark.errors").PySparkException):
+                    raise unanswered(error) from None
+                raise
+
+    @contextmanager
+    def _evaluable(self, expression: ir.Table) -> Iterator[str]:
+        """Write an expression as SQL; rows in memory that it holds are there meanwhile."""
+        # Ibis's own way goes through pandas, in which a null is a NaN.
+        self._connection._register_udfs(expression)  # noqa: SLF001 - it has no other name
+        # Under a name of this evaluation: another thread may hold the same rows.
+        asked: Any = expression.op()
+        held = {op: op.copy(name=next(self._names)) for op in asked.find(ops.InMemoryTable)}
+        if held:
+            expression = asked.replace(held).to_expr()
+        try:
+            for op in held.values():
+                rows = op.data.to_pyarrow(op.schema)
+                self._session.createDataFrame(rows).createOrReplaceTempView(op.name)
+            yield readable(self._connection.compile(expression))
+        finally:
+            for op in held.values():
+                self._session.catalog.dropTempView(op.name)
 
     def _files(self, files: tuple[str, ...], schema: pa.Schema) -> ir.Table:
         """Return the view over some files: they never change, so it is made once."""
@@ -93,59 +134,21 @@ class SparkEngine:
         return typed.to_expr()
 
 
-def local_session(*, cores: int | None = None, **settings: str) -> Any:
-    """Return the active Spark session, or start one on this machine.
-
-    Parameters
-    ----------
-    cores
-        How many it uses; None for all.
-    settings
-        Of Spark, such as ``**{"spark.driver.memory": "1g"}``.
-
-    Returns
-    -------
-    pyspark.sql.SparkSession
-
-    Raises
-    ------
-    MissingExtra
-        If PySpark is not installed, or there is no Java to run it with.
-    """
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep PySpark from logging pages about a question that has no answer: it is told in a line."""
+    logger = importlib.import_module("pyspark.logger").PySparkLogger.getLogger(_LOGGER)
+    before, logger.disabled = logger.disabled, True
     try:
-        sql = importlib.import_module("pyspark.sql")
-        failed = importlib.import_module("pyspark.errors").PySparkRuntimeError
-    except ImportError:
-        raise MissingExtra(
-            "Spark needs pyspark.", fix="pip install 'tidemill[spark]', or use DuckDB."
-        ) from None
-    # Workers must be of this Python, not of whichever is first in the path.
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    builder = sql.SparkSession.builder.appName("tidemill")
-    if sql.SparkSession.getActiveSession() is None and "SPARK_REMOTE" not in os.environ:
-        builder = builder.master(f"local[{'*' if cores is None else cores}]")
-        for name, value in (LOCAL | settings).items():
-            builder = builder.config(name, value)
-    try:
-        return builder.getOrCreate()
-    except failed as error:
-        said = str(error).partition("\n")[0]
-        raise MissingExtra(
-            f"Spark did not start: {said}",
-            fix="install Java 17 or newer (Debian: openjdk-17-jre-headless) and set JAVA_HOME.",
-        ) from None
+        yield
+    finally:
+        logger.disabled = before
 
 
-def _readable(query: str) -> str:
-    r"""Write three characters as themselves whose escapes Ibis writes and Spark does not read.
-
-    Examples
-    --------
-    >>> _readable(r"'a\fb', 'a\\fb'") == "'a\fb', 'a\\\\fb'"
-    True
-    """
-    meant = {r"\a": "\a", r"\f": "\f", r"\v": "\v"}
-    return re.sub(r"\\.", lambda found: meant.get(found[0], found[0]), query, flags=re.DOTALL)
+def _is_local(session: Any) -> bool:
+    """Tell whether all of Spark is on this machine."""
+    context = getattr(session, "_sc", None)  # a session of Spark Connect has none
+    return context is not None and str(context.master).startswith("local")
 
 
 def _without_day(schema: pa.Schema) -> pa.Schema:
