@@ -75,6 +75,17 @@ def test_a_file_is_counted_as_arrow_in_memory(table, file):
         assert set(found.skipped) == set(expected.skipped) == {"list", "bytes"}
 
 
+def test_columns_read_in_passes_side_by_side_are_each_counted_once(tmp_path):
+    rng = np.random.default_rng(1)
+    table = pa.table({f"x{k}": rng.normal(k, size=700) for k in range(37)})
+    pq.write_table(table, tmp_path / "wide.parquet", row_group_size=100)
+    grids = ArrowProfiler(table).grids(table.column_names)
+    rows = DuckDBProfiler([str(tmp_path / "wide.parquet")])
+    assert rows.profile(table.column_names, grids=grids) == of_table(table, grids=grids)
+    one = rows.profile(["x5"], grids=grids)  # fewer columns than passes
+    assert one.columns["x5"] == of_table(table, grids=grids).columns["x5"]
+
+
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kolkata"])
 def test_days_are_counted_as_arrow_in_memory(table, file, zone):
     names = [n for n in table.column_names if n != "at"]

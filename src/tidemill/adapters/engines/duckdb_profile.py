@@ -17,13 +17,14 @@ from tidemill.adapters.engines.duckdb_grids import GridFit, too_coarse
 from tidemill.adapters.engines.duckdb_sql import listed, quoted, select, text, told
 from tidemill.adapters.engines.tally import Tally
 from tidemill.measures.categories import MOST, Categories
-from tidemill.measures.counting import kind_of, values_of
+from tidemill.measures.counting import kind_of
 from tidemill.measures.grid import Grid
 from tidemill.measures.numbers import Numbers
 from tidemill.measures.profile import Profile
 
 _BATCH = 1 << 15  # rows; larger ones leave the processor's cache
 _TOGETHER = 16  # columns of numbers read in one pass
+_ABREAST = 2  # passes at a time: numpy counts in one core only, and other ones would be idle
 
 _SETTINGS = (
     "SET autoinstall_known_extensions = false",
@@ -197,17 +198,24 @@ class DuckDBProfiler:
     def _tallies(
         self, names: list[str], grids: Mapping[str, Grid], *, day: str | None
     ) -> dict[str, Tally]:
-        """Count columns of numbers, some in a pass."""
+        """Count columns of numbers, some in a pass and some passes at a time."""
         tallies = {name: Tally(grids[name]) for name in names}
-        for first in range(0, len(names), _TOGETHER):
-            part = names[first : first + _TOGETHER]
-            wanted = ", ".join([*map(quoted, part), *([f"{day} AS d"] if day else [])])
-            where = "WHERE d IS NOT NULL" if day else ""
-            for batch in self._stream(select(wanted, self._rows, where)):
-                days = _days(batch.column(len(part))) if day else None
-                for k, name in enumerate(part):
-                    _count(tallies[name], batch.column(k), days)
+        each = max(1, min(_TOGETHER, -(-len(names) // _ABREAST)))
+        parts = [names[at : at + each] for at in range(0, len(names), each)]
+        with ThreadPoolExecutor(_ABREAST) as passes:
+            # Each pass has columns of its own, so that no two threads add to one tally.
+            list(passes.map(lambda part: self._pass({n: tallies[n] for n in part}, day), parts))
         return tallies
+
+    def _pass(self, tallies: Mapping[str, Tally], day: str | None) -> None:
+        """Read columns once, on a connection of their own, and add what is met to their tallies."""
+        wanted = ", ".join([*map(quoted, tallies), *([f"{day} AS d"] if day else [])])
+        asked = select(wanted, self._rows, "WHERE d IS NOT NULL" if day else "")
+        with told(self._files), self.cursor() as connection:
+            for batch in connection.execute(asked).to_arrow_reader(_BATCH):
+                days = _days(batch.column(len(tallies))) if day else None
+                for k, tally in enumerate(tallies.values()):
+                    tally.add_column(batch.column(k), days)
 
     def _all_categories(self, names: list[str], rows: int, most: int) -> dict[str, Categories]:
         """Count columns of categories, on a connection of their own."""
@@ -262,21 +270,6 @@ class DuckDBProfiler:
     def _stream(self, query: str) -> Iterator[pa.RecordBatch]:
         with told(self._files):
             yield from self._connection.execute(query).to_arrow_reader(_BATCH)
-
-
-def _count(tally: Tally, column: pa.Array, days: NDArray[np.int64] | None) -> None:
-    """Add a column of a batch to its tally."""
-    if column.null_count:
-        known = np.from_dlpack(column.is_valid().cast(pa.uint8())).astype(bool)
-        if days is None:
-            tally.add_nulls(column.null_count, 0)
-        else:
-            met, counts = np.unique(days[~known], return_counts=True)
-            for day, count in zip(met.tolist(), counts.tolist(), strict=True):
-                tally.add_nulls(count, day)
-            days = days[known]
-        column = column.drop_null()
-    tally.add(values_of(column), days)
 
 
 def _days(column: pa.Array) -> NDArray[np.int64]:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from tidemill.measures.counting import values_of
 from tidemill.measures.grid import Grid
 from tidemill.measures.numbers import Numbers
 
@@ -49,6 +51,20 @@ class Tally:
             self._found = [_added(self._found)]
             self._held = self._found[0][0].size
         self._stretch(values, days)
+
+    def add_column(self, column: pa.Array, days: Ints | None) -> None:
+        """Count a column of a batch, nulls too, and the day of each row; None for one day 0."""
+        if column.null_count:
+            known = np.from_dlpack(column.is_valid().cast(pa.uint8())).astype(bool)
+            if days is None:
+                self.add_nulls(column.null_count, 0)
+            else:
+                met, counts = np.unique(days[~known], return_counts=True)
+                for day, count in zip(met.tolist(), counts.tolist(), strict=True):
+                    self.add_nulls(count, day)
+                days = days[known]
+            column = column.drop_null()
+        self.add(values_of(column), days)
 
     def add_nulls(self, count: int, day: int) -> None:
         """Count rows of a day that are null."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,14 +116,21 @@ def _first(before: Categories, after: Categories) -> tuple[list[str], list[dict[
     for side in (before, after):
         best = np.argsort(-side.counts, kind="stable")[: 2 * NAMED]
         known |= {side.values[k] for k in best.tolist()}
-    sides = [
-        {v: n for v, n in zip(side.values, side.counts.tolist(), strict=True) if v in known}
-        for side in (before, after)
-    ]
+    sides = [_counts(side, known) for side in (before, after)]
     size = [max(side.rows, 1) for side in (before, after)]
     total = {v: sides[0].get(v, 0) / size[0] + sides[1].get(v, 0) / size[1] for v in known}
     first = sorted(known, key=lambda v: (-total[v], v))[:NAMED]
     return first, [{v: c[v] for v in first if v in c} for c in sides]
+
+
+def _counts(side: Categories, wanted: set[str]) -> dict[str, int]:
+    """Look some values up; they ascend, and there may be 50,000 of them."""
+    found: dict[str, int] = {}
+    for value in wanted:
+        at = bisect_left(side.values, value)
+        if at < len(side.values) and side.values[at] == value:
+            found[value] = int(side.counts[at])
+    return found
 
 
 def _missing(shares: list[float]) -> list[Json]:
