@@ -145,6 +145,23 @@ def moment_of(world: World) -> datetime:
     return max([world.clock.now(), *moments])
 
 
+def went_back(world: World) -> str | None:
+    """Say that the clock is behind the last turn, which was told a later time; None when not.
+
+    A minute is left to machines whose clocks differ.
+    """
+    said = world.state.fact("last_turn")
+    now = world.clock.now()
+    if said is None or datetime.fromisoformat(said) <= now + timedelta(minutes=1):
+        return None
+    then, here = (f"{at:%Y-%m-%d %H:%M} UTC" for at in (datetime.fromisoformat(said), now))
+    return (
+        f"the clock went back: it says {here}, but the last turn was at {then}. Until then every "
+        "turn is of that moment, and nothing comes due by time; nothing is lost. Fix: set the "
+        "clock right; if it was ahead then, wait, or restore the project from a backup."
+    )
+
+
 def plan(world: World, strategy: Strategy) -> Plan:
     """Say what a turn would do now, without doing it."""
     from tidemill.strategy import taking_in
@@ -248,6 +265,8 @@ def _open(world: World, strategy: Strategy, marks: Marks) -> Turn:
 def _decide(turn: Turn, *, after: tuple[Step, ...] = ()) -> Plan:
     for stage in stages().values():
         turn.steps.extend(list(stage.due(turn)))
+    if (said := went_back(turn.world)) is not None:
+        turn.notes.append(said)
     return Plan(
         now=turn.now,
         steps=(*after, *turn.steps),

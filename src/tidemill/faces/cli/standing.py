@@ -81,6 +81,8 @@ def _show(out: Console, found: Json) -> None:
         _show_intake(out, found["intake"])
     for line in found["lost"]:
         out.print(f"\n{line}.", soft_wrap=True)
+    if found["clock"]:
+        out.print(f"\n{found['clock'][0].upper()}{found['clock'][1:]}", soft_wrap=True)
     out.print(f"\nNext: {found['next']}", soft_wrap=True)
 
 
