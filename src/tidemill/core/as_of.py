@@ -24,6 +24,8 @@ from tidemill.core.rules import LabelRule
 
 ANSWERED = ("predicted_at", "model", "output", "output_text", "score")
 """Who answered a record, and what."""
+_CHANGED = "restore the events from a backup."
+_GONE = f"'tidemill records erase' did not remove them: {_CHANGED}"
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class AsOf:
             lost = wanted.filter(pc.is_null(place))["record_id"]
             raise Damaged(
                 f"{len(lost)} records of a dataset are lost, {lost[0].as_py()!r} first.",
-                fix="'tidemill records erase' did not remove them: restore the events from a backup.",
+                fix=getattr(self.events, "mending", _GONE),
             )
         found = found.take(place)
         wrong = pc.not_equal(row_hash(found), wanted["row_hash"].combine_chunks())
@@ -164,7 +166,7 @@ class AsOf:
             raise Damaged(
                 f"{len(changed)} records changed since the dataset was formed, "
                 f"{changed[0].as_py()!r} first.",
-                fix="restore the events from a backup.",
+                fix=getattr(self.events, "mending", _CHANGED),
             )
         return found.drop_columns(["record_id"])
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.project.engines import read_engine
+from tidemill.project.in_place import read_sources
 from tidemill.project.places import read_places
 
 CONFIG, STRATEGY = "project.toml", "strategy.py"
@@ -20,6 +21,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         config = tomllib.loads((folder / CONFIG).read_text(encoding="utf-8"))
         channels = {str(k): str(v) for k, v in config.get("channels", {}).items()}
         places = read_places(config, folder / CONFIG) | read_engine(config, folder / CONFIG)
+        places |= read_sources(config, folder / CONFIG)
         said = {"salt": str(config["salt"]), "name": str(config["name"]), "channels": channels}
     except FileNotFoundError:
         raise NotFound(

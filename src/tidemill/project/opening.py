@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from tidemill.adapters.spool.inbox import Spool
@@ -14,12 +15,28 @@ from tidemill.core.errors import NotAllowed
 from tidemill.core.ports import Jobs, World
 from tidemill.project.config import CONFIG, STRATEGY, read_config
 from tidemill.project.engines import engine_of
+from tidemill.project.in_place import in_place, written_sources
 from tidemill.project.mill import Mill
 from tidemill.project.places import here, state_of, stores_of, written
+from tidemill.project.sources import Outcomes, Table
 
 
-def open_project(path: str | Path, *, clock: Clock | None = None) -> Mill:
+def open_project(
+    path: str | Path,
+    *,
+    clock: Clock | None = None,
+    show_sql: Callable[[str], object] | None = None,
+) -> Mill:
     """Open a project.
+
+    Parameters
+    ----------
+    path
+        Its folder.
+    clock
+        What time it is, if not that of this machine.
+    show_sql
+        Is told each query on a table that stays where it is, before it is sent.
 
     Raises
     ------
@@ -29,6 +46,7 @@ def open_project(path: str | Path, *, clock: Clock | None = None) -> Mill:
     folder = Path(path)
     config = read_config(folder)
     events, blobs = stores_of(folder, config)
+    events = in_place(events, config["sources"], folder, salt=config["salt"], show=show_sql)
     place, state = here(folder, config), state_of(folder, config)
     jobs: Jobs = ProcessPool(folder / "jobs", path=(str(folder.resolve()),))
     world = World(
@@ -52,6 +70,8 @@ def create_project(
     salt: str | None = None,
     state: str | None = None,
     events: str | None = None,
+    records: Table | None = None,
+    labels: Outcomes | None = None,
 ) -> Path:
     """Make a project: its configuration and its strategy file.
 
@@ -67,6 +87,8 @@ def create_project(
         The URL of a PostgreSQL database that holds the state, instead of the folder.
     events
         Where tables and blobs lie, instead of the folder: ``s3://bucket/prefix``, or a folder.
+    records, labels
+        Tables of yours that stay where they are and are only read.
 
     Raises
     ------
@@ -78,10 +100,14 @@ def create_project(
         raise NotAllowed(f"there is a project at {folder} already.", fix="choose another folder.")
     folder.mkdir(parents=True, exist_ok=True)
     text = (
-        f'name = "{folder.resolve().name}"\n'
-        "# Salts the random draws of sampling. Never change it: draws must not repeat.\n"
-        f'salt = "{salt or secrets.token_hex(16)}"\n'
-    ) + written(state, events)
+        (
+            f'name = "{folder.resolve().name}"\n'
+            "# Salts the random draws of sampling. Never change it: draws must not repeat.\n"
+            f'salt = "{salt or secrets.token_hex(16)}"\n'
+        )
+        + written(state, events)
+        + written_sources(records, labels)
+    )
     if not (folder / STRATEGY).exists():
         write_whole(folder / STRATEGY, strategy.encode())
     write_whole(folder / CONFIG, text.encode())

@@ -44,11 +44,18 @@ def read_places(config: dict[str, Any], where: Path) -> dict[str, dict[str, str]
                 f"{where}: [{part}] cannot be read: {', '.join(sorted(wrong)) or 'no url'}.",
                 fix=f"[{part}] needs a url, and may have {', '.join(sorted(known - {'url'}))}; all texts.",
             )
-        found[part] = {k: _expanded(v, f"{where}: [{part}] {k}") for k, v in said.items()}
+        found[part] = {k: expanded(v, f"{where}: [{part}] {k}") for k, v in said.items()}
     return found
 
 
-def _expanded(text: str, where: str) -> str:
+def expanded(text: str, where: str) -> str:
+    """Put the values of environment variables into a text.
+
+    Raises
+    ------
+    BadInput
+        If one is not set.
+    """
     missing = [n for n in _NAME.findall(text) if n not in os.environ]
     if missing:
         raise BadInput(
@@ -121,11 +128,22 @@ def written(state: str | None, events: str | None) -> str:
     for part, url in (("state", state), ("events", events)):
         if url is None:
             continue
-        secret = re.search(r"://[^/@:]*:(?!\$\{\w+\}@)[^@]+@", url)
-        if secret or any(c in url for c in '"\\\n'):
-            raise BadValue(
-                f"the url of [{part}] holds a password or a quote, which project.toml would show.",
-                fix="name an environment variable: postgresql://user:${PGPASSWORD}@host/database.",
-            )
+        without_secret(part, url)
         text += f'\n[{part}]\nurl = "{url}"\n'
     return text
+
+
+def without_secret(part: str, url: str) -> None:
+    """Refuse to write down an address with a password in it.
+
+    Raises
+    ------
+    BadValue
+        If there is one.
+    """
+    secret = re.search(r"://[^/@:]*:(?!\$\{\w+\}@)[^@]+@|password=(?!\$\{\w+\}(&|$))", url)
+    if secret or any(c in url for c in '"\\\n'):
+        raise BadValue(
+            f"the url of [{part}] holds a password or a quote, which project.toml would show.",
+            fix="name an environment variable: postgresql://user:${PGPASSWORD}@host/database.",
+        )

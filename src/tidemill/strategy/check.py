@@ -16,6 +16,7 @@ from tidemill.core.ports import Flaw, Machine, World
 from tidemill.core.records import TABLES
 from tidemill.loop.datasets import Manifest
 from tidemill.loop.datasets.manifest import fetch
+from tidemill.strategy.in_place import InPlace
 from tidemill.strategy.registry import BOOK
 
 KEPT = ("models", "datasets", "reports", "strategies", "projections")
@@ -129,7 +130,7 @@ def _records(world: World, view: AsOf) -> Iterator[Flaw]:
     counts = rows.group_by("record_id").aggregate(n=rows.count())
     twice = view.arrow(counts.filter(ibis._.n > 1).count().as_table())
     if n := twice.column(0)[0].as_py():
-        yield Flaw(what=f"{n} record ids are there more than once.", fix=BUG)
+        yield Flaw(what=f"{n} record ids are there more than once.", fix=_twice(world, "records"))
     bad = rows.filter(
         rows.record_id.isnull()
         | rows.predicted_at.isnull()
@@ -145,6 +146,7 @@ def _records(world: World, view: AsOf) -> Iterator[Flaw]:
         newest = view.arrow(rows.aggregate(at=rows.available_at.max()))["at"][0].as_py()
         # What a turn writes itself is of its moment.
         stamped = table not in ("chosen", "quarantine", "profiles", "signals")
+        stamped &= not (isinstance(world.events, InPlace) and table in world.events.tables)
         if stamped and newest and (last is None or newest > datetime.fromisoformat(last)):
             what = f"{table}: rows are available at {newest}, after the last write the state knows."
             yield Flaw(
@@ -159,10 +161,24 @@ def _facts(world: World, view: AsOf) -> Iterator[Flaw]:
         rows = view.table(name)
         orphans = rows.anti_join(records, "record_id")
         if n := view.arrow(orphans.count().as_table()).column(0)[0].as_py():
-            yield Flaw(what=f"{n} {name} have no record.", fix=BACKUP)
+            yield Flaw(what=f"{n} {name} have no record.", fix=_alone(world, name))
         counts = rows.group_by(key).aggregate(n=rows.count())
         if n := view.arrow(counts.filter(ibis._.n > 1).count().as_table()).column(0)[0].as_py():
-            yield Flaw(what=f"{n} {name} are there more than once.", fix=BUG)
+            yield Flaw(what=f"{n} {name} are there more than once.", fix=_twice(world, name))
+
+
+def _twice(world: World, table: str) -> str:
+    """Say whose rows stand twice: in a table of the user's it is no fault of ours."""
+    if isinstance(world.events, InPlace) and table in world.events.tables:
+        return f"make ids single in {world.events.name(table)}, or name a view in which they are."
+    return BUG
+
+
+def _alone(world: World, table: str) -> str:
+    """Say what to do about facts without a record, which one in a user's table may lose."""
+    if isinstance(world.events, InPlace):
+        return f"their records cannot be used, or went from {world.events.name('records')}."
+    return BACKUP
 
 
 def _chosen(world: World, view: AsOf) -> Iterator[Flaw]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tidemill.core.machines import CURATION, RELEASE
 from tidemill.core.ports import Json, Machine, World
+from tidemill.strategy.in_place import assumed
 from tidemill.strategy.turn import went_back
 from tidemill.strategy.watching.telling import incidents
 
@@ -30,6 +31,7 @@ def status(world: World) -> Json:
         "watched": (world.state.fact("watched") or {}).get("at"),
         "intake": intake(world),
         "lost": lost(world),
+        "assumed": assumed(world),
         "clock": went_back(world),
     }
 

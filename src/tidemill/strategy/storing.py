@@ -17,6 +17,7 @@ from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.loop.log.facts import take_facts
 from tidemill.loop.log.records import take_records
 from tidemill.loop.log.taken import set_aside
+from tidemill.strategy.in_place import refuse
 from tidemill.strategy.turn import Turn, moment_of, stamp
 
 REASONS = 20
@@ -64,6 +65,7 @@ def store_records(
     ``writer`` and ``sequence`` make the append happen once; ``key`` names the batch in the
     ledger, so that a batch that is taken in again is counted once.
     """
+    refuse(turn.world.events, "records")
     state, now = turn.world.state, stamp(turn.world)
     kinds: dict[str, str] = state.fact("kinds") or {}
     taken = take_records(
@@ -86,7 +88,7 @@ def store_records(
         already=taken.already + already,
         sampled_out=sampled_out,
         quarantined=quarantine.num_rows,
-        reasons=_reasons(quarantine),
+        reasons=reasons_of(quarantine),
         notes=taken.notes,
     )
     if taken.kinds != kinds:
@@ -101,7 +103,7 @@ def store_refused(
     """Set a whole batch aside that cannot be read at all."""
     rows = set_aside(table, name, how["source"], reason, stamp(turn.world))
     n = table.num_rows
-    counts = Counts(table=name, source=how["source"], seen=n, quarantined=n, reasons=_reasons(rows))
+    counts = Counts(table=name, source=how["source"], seen=n, quarantined=n, reasons=reasons_of(rows))
     parts = [("quarantine", rows), (name, turn.world.events.snapshot(name).schema.empty_table())]
     return _keep(turn, lease, counts, parts, (how["writer"], how["sequence"], None))
 
@@ -120,6 +122,7 @@ def store_facts(
     key: str | None = None,
 ) -> Counts:
     """Take in a batch of labels or feedback; those whose record is not there yet wait."""
+    refuse(turn.world.events, name)
     state, now = turn.world.state, stamp(turn.world)
     kind = state.fact("label_kind") if name == "labels" else None
     taken = take_facts(
@@ -145,7 +148,7 @@ def store_facts(
         already=taken.already + already + again,
         waiting=waiting.num_rows,
         quarantined=taken.quarantine.num_rows,
-        reasons=_reasons(taken.quarantine),
+        reasons=reasons_of(taken.quarantine),
         notes=taken.notes,
     )
     parts = [("quarantine", taken.quarantine), (f"waiting_{name}", waiting), (name, known)]
@@ -169,7 +172,7 @@ def _keep(
     turn.world.state.add_row("intake", key or f"{writer}:{sequence}", row)
     for table, rows in parts:
         if table == "quarantine":
-            rows = _not_there_yet(turn, rows, _END)  # noqa: PLW2901
+            rows = not_there_yet(turn, rows, _END)  # noqa: PLW2901
         if not rows.num_rows:
             continue
         if table != "quarantine":  # no decision reads it: it does not keep a replay from going back
@@ -307,7 +310,7 @@ def _same(old: dict[str, Any] | None, new: dict[str, Any], name: str) -> bool:
     return old is not None and all(old[n] == new[n] for n in _SAYS[name])
 
 
-def _not_there_yet(turn: Turn, quarantine: pa.Table, now: datetime) -> pa.Table:
+def not_there_yet(turn: Turn, quarantine: pa.Table, now: datetime) -> pa.Table:
     """Leave out rows that were set aside before, from the same file."""
     if not quarantine.num_rows:
         return quarantine
@@ -318,7 +321,7 @@ def _not_there_yet(turn: Turn, quarantine: pa.Table, now: datetime) -> pa.Table:
     return quarantine.filter(pc.invert(pc.is_in(quarantine["quarantine_id"], there)))
 
 
-def _reasons(quarantine: pa.Table) -> dict[str, int]:
+def reasons_of(quarantine: pa.Table) -> dict[str, int]:
     """Count the reasons; the rarer ones together, since a reason may quote its value."""
     counts = quarantine["reason"].value_counts().to_pylist()
     ordered = sorted(counts, key=lambda c: (-c["counts"], c["values"]))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import ibis
 import pyarrow as pa
 
-from tidemill.core.errors import BadInput, BadValue, NotFound
+from tidemill.core.errors import BadInput, BadValue, NotAllowed, NotFound
 from tidemill.core.failpoints import failpoint
 from tidemill.core.ports import Lease, Parcel
 from tidemill.core.records import MOMENT
@@ -60,7 +60,7 @@ def apply(turn: Turn, lease: Lease, step: Step) -> None:
         else:
             columns = FactColumns(**parcel.columns)
             store_facts(turn, lease, parcel.rows, columns, name=parcel.table, **how)
-    except (BadInput, BadValue, NotFound) as error:
+    except (BadInput, BadValue, NotAllowed, NotFound) as error:
         # It was acknowledged, so it is kept; and it must not stop the mill for ever.
         store_refused(turn, lease, parcel.rows, name=parcel.table, reason=str(error), **how)
     done = {**(state.fact(_done(turn)) or {}), parcel.writer: parcel.sequence}

@@ -164,10 +164,10 @@ def went_back(world: World) -> str | None:
 
 def plan(world: World, strategy: Strategy) -> Plan:
     """Say what a turn would do now, without doing it."""
-    from tidemill.strategy import taking_in
+    from tidemill.strategy import reading, taking_in
 
     turn = _open(world, strategy, strategy.marks)
-    waiting = tuple(taking_in.due(turn))
+    waiting = (*reading.due(turn), *taking_in.due(turn))
     if waiting:
         turn.notes.append("what was handed over is taken in first, and may change the rest")
     return _decide(turn, after=waiting)
@@ -210,9 +210,13 @@ def _take_in(world: World, strategy: Strategy, lease: Lease, marks: Marks) -> tu
 
     Once a turn: a service that never stops handing over must not keep it from deciding.
     """
-    from tidemill.strategy import taking_in
+    from tidemill.strategy import reading, taking_in
 
     taken: list[Step] = []
+    turn = _open(world, strategy, marks)
+    for step in reading.due(turn):
+        reading.apply(turn, lease, step)
+        taken.append(step)
     for target in (taking_in.INBOX, taking_in.WAITING):
         turn = _open(world, strategy, marks)
         for step in [s for s in taking_in.due(turn) if s.target == target]:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tidemill.adapters.sources.addresses import read
-from tidemill.adapters.sources.ibis_address import _connect
+from tidemill.adapters.sources.ibis_address import connect
 
 WHAT_THERE_IS = "SELECT count(*), (SELECT count(*) FROM pg_namespace) FROM pg_class"
 
@@ -72,7 +72,7 @@ def test_a_table_beyond_the_cap_is_refused_before_a_row_is_fetched(tidemill, sho
 
 
 def test_a_role_that_may_write_does_not(shop, postgres):
-    connection = _connect(postgres.url)
+    connection = connect(postgres.url)
     try:
         with pytest.raises(Exception, match="read-only transaction"):
             connection.raw_sql("CREATE TABLE shop.made (x int)")

@@ -33,6 +33,17 @@ _ENDINGS = ".parquet, .csv, .tsv or .jsonl file (.csv.gz and .jsonl.gz too)"
 
 def read_files(path: str, texts: Sequence[str]) -> pa.Table:
     """Read a file, a folder, a pattern of files or a Delta table."""
+    rows = open_files(path, texts)
+    if isinstance(rows, pa.Table):
+        return rows
+    try:
+        return rows.to_table()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _failed(path, error) from None
+
+
+def open_files(path: str, texts: Sequence[str]) -> pa.Table | pyarrow.dataset.Dataset:
+    """Open the same: Parquet and Delta as what can be asked for some columns and rows."""
     try:
         where, base = _filesystem(path)
         if _has(where, f"{base.rstrip('/')}/_delta_log"):
@@ -146,7 +157,9 @@ def _kind(file: str) -> str | None:
     return _KINDS.get(PurePosixPath(file.removesuffix(".gz")).suffix.lower())
 
 
-def _rows(where: fs.FileSystem, files: list[str], base: str, texts: Sequence[str]) -> pa.Table:
+def _rows(
+    where: fs.FileSystem, files: list[str], base: str, texts: Sequence[str]
+) -> pa.Table | pyarrow.dataset.Dataset:
     kinds = {_kind(f) for f in files}
     if len(kinds) > 1:
         listed = ", ".join(sorted(str(k or "other") for k in kinds))
@@ -166,7 +179,7 @@ def _rows(where: fs.FileSystem, files: list[str], base: str, texts: Sequence[str
     return pa.concat_tables(tables, promote_options="permissive")
 
 
-def _parquet(where: fs.FileSystem, files: list[str], base: str) -> pa.Table:
+def _parquet(where: fs.FileSystem, files: list[str], base: str) -> pyarrow.dataset.Dataset:
     folder = base if len(files) > 1 or files[0] != base else None
     dataset = pyarrow.dataset.dataset(
         files,
@@ -178,7 +191,7 @@ def _parquet(where: fs.FileSystem, files: list[str], base: str) -> pa.Table:
     if len(files) > 1:  # a column may have come, or become wider, in later files
         schemas = [dataset.schema, *(f.physical_schema for f in dataset.get_fragments())]
         dataset = dataset.replace_schema(pa.unify_schemas(schemas, promote_options="permissive"))
-    return dataset.to_table()
+    return dataset
 
 
 def _text(where: fs.FileSystem, file: str) -> bytes:
@@ -218,12 +231,12 @@ def _json(raw: bytes, file: str, texts: Sequence[str]) -> pa.Table:
     raise AssertionError  # pragma: no cover - the loop ends in return or raise
 
 
-def _delta(path: str) -> pa.Table:
+def _delta(path: str) -> pyarrow.dataset.Dataset:
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 
     try:
-        return DeltaTable(path).to_pyarrow_table()
+        return DeltaTable(path).to_pyarrow_dataset()
     except DeltaError as error:
         raise _failed(path, error) from None
 

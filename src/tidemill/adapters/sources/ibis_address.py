@@ -29,14 +29,15 @@ def read_table(
     Of a table with more than ``most`` rows nothing is fetched; ``show`` is told each query on
     rows before it is sent.
     """
-    connection = _connect(address)
+    connection = connect(address)
     try:
-        return _fetched(_wanted(connection, address, table), address, most, show)
+        return _fetched(find(connection, address, table), address, most, show)
     finally:
         connection.disconnect()
 
 
-def _wanted(connection: Any, address: str, table: str | None) -> Any:
+def find(connection: Any, address: str, table: str | None) -> Any:
+    """Return a table of a connection, the only one if ``table`` is left out."""
     schema, _, name = (table or "").rpartition(".")
     try:
         with warnings.catch_warnings():
@@ -44,7 +45,7 @@ def _wanted(connection: Any, address: str, table: str | None) -> Any:
             warnings.simplefilter("ignore", DeprecationWarning)
             known = list(connection.list_tables(**({"database": schema} if schema else {})))
     except Exception as error:  # noqa: BLE001 - each vendor raises its own
-        raise _failed(address, error) from None
+        raise failed(address, error) from None
     if table is None:
         if len(known) != 1:
             listed = ", ".join(sorted(known)[:20]) or "none"
@@ -59,7 +60,7 @@ def _wanted(connection: Any, address: str, table: str | None) -> Any:
         where: Any = tuple(schema.split(".")) if "." in schema else schema
         return connection.table(name, **({"database": where} if schema else {}))
     except Exception as error:  # noqa: BLE001 - each vendor raises its own
-        raise _failed(address, error) from None
+        raise failed(address, error) from None
 
 
 def _fetched(
@@ -77,7 +78,7 @@ def _fetched(
     except (BadInput, BadValue):
         raise
     except Exception as error:  # noqa: BLE001 - each vendor raises its own
-        raise _failed(address, error) from None
+        raise failed(address, error) from None
     if most is not None:
         _check_cap(rows.num_rows, most, address)
     return rows
@@ -91,7 +92,8 @@ def _check_cap(rows: int, most: int, address: str) -> None:
         )
 
 
-def _connect(address: str) -> Any:
+def connect(address: str) -> Any:
+    """Open a session that may only read."""
     kind, _, rest = address.partition("://")
     kind = kind.lower()
     try:
@@ -116,7 +118,7 @@ def _connect(address: str) -> Any:
                 f"{kind}:// is no address that can be read.",
                 fix="give a file, a folder, s3://, or an address that Ibis takes.",
             ) from None
-        raise _failed(address, error) from None
+        raise failed(address, error) from None
 
 
 def _only_reading(kind: str, connection: Any) -> Any:
@@ -157,7 +159,8 @@ def hidden(address: str) -> str:
     return re.sub(r"(?<=://)[^/?#]*@", "", address.partition("?")[0])
 
 
-def _failed(address: str, error: Exception) -> BadInput:
+def failed(address: str, error: Exception) -> BadInput:
+    """Say what a vendor said, without the login."""
     said = " ".join(str(error).split())
     login = re.search(r"://([^/?#]*)@", address)
     for secret in (login[1], login[1].partition(":")[2]) if login else ():

@@ -34,11 +34,12 @@ class Options:
     json: Annotated[bool, Parameter(group=EVERY, negative=(), show_default=False)] = False
     debug: Annotated[bool, Parameter(group=EVERY, negative=(), show_default=False)] = False
 
-    def open(self, *, clock: Clock | None = None) -> Mill:
-        """Open the project."""
+    def open(self, *, clock: Clock | None = None, show_sql: bool = False) -> Mill:
+        """Open the project; with ``show_sql`` queries on tables of the user's go to stderr."""
+        from tidemill.faces.cli.printing import note
         from tidemill.project import open_project
 
-        return open_project(self.project, clock=clock)
+        return open_project(self.project, clock=clock, show_sql=note if show_sql else None)
 
     def command(self, words: str) -> str:
         """Write a command as the user would type it for this project."""

@@ -79,6 +79,8 @@ def _show(out: Console, found: Json) -> None:
     if found["intake"]:
         out.print()
         _show_intake(out, found["intake"])
+    for line in found["assumed"]:
+        out.print(f"\nASSUMED: {line}", soft_wrap=True)
     for line in found["lost"]:
         out.print(f"\n{line}.", soft_wrap=True)
     if found["clock"]:

@@ -27,14 +27,20 @@ MOST_BAD = 3
 """Incidents that a run names; the rest are counted."""
 
 Moment = Annotated[str | None, Parameter(name="--at")]
+ShowSql = Annotated[bool, Parameter(negative=(), show_default=False)]
 
 
-def plan(*, options: Options = USUAL) -> Exit:
+def plan(*, show_sql: ShowSql = False, options: Options = USUAL) -> Exit:
     """Say what a turn would do now and why, and why what could be due is not.
 
     Nothing is changed. Ends with 3 when a release waits for a signature.
+
+    Parameters
+    ----------
+    show_sql
+        Write each query on a table that stays where it is to standard error before it is sent.
     """
-    with options.open() as mill:
+    with options.open(show_sql=show_sql) as mill:
         found = mill.plan()
         waiting = awaiting(mill)
     answer(plan_json(found, waiting), options, lambda o: show_plan(o, found, waiting, options))
@@ -47,6 +53,7 @@ def run(
     every: str | None = None,
     wait: Annotated[bool, Parameter(show_default=False)] = True,
     retrain: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    show_sql: ShowSql = False,
     options: Options = USUAL,
 ) -> Exit:
     """Turn the mill until nothing can be decided now; twice does nothing the second time.
@@ -64,6 +71,8 @@ def run(
         Wait for fits that were started; --no-wait leaves them to the next run.
     retrain
         Ask for a retrain, whatever the trigger says.
+    show_sql
+        Write each query on a table that stays where it is to standard error before it is sent.
     """
     from tidemill.project import default_user
 
@@ -72,7 +81,8 @@ def run(
     interval = None if every is None else duration(every)
     if interval is not None and not interval:
         raise BadValue("--every 0s never rests.", fix="write it like 15m or 1h.")
-    with options.open(clock=None if moment is None else ReplayedClock(instant(moment))) as mill:
+    clock = None if moment is None else ReplayedClock(instant(moment))
+    with options.open(clock=clock, show_sql=show_sql) as mill:
         if moment is not None:
             _not_before(mill, mill.world.clock)
         if retrain:

@@ -39,12 +39,14 @@ def take_facts(
     source: str,
     source_kind: str = "outcome",
     kind: str | None = None,
+    versions: bool = False,
 ) -> Taken:
     """Turn a user's table of labels or feedback into facts about records.
 
     ``name`` is ``labels`` or ``feedback``; ``kind`` what labels have been so far, numbers or
-    texts, since a model cannot learn from both. The rows still lack their record's time:
-    whoever stores them looks it up, and lets those wait whose record has not come.
+    texts, since a model cannot learn from both; with ``versions`` the rows are in the order in
+    which they came, and an earlier label of a record is a label too. The rows still lack their
+    record's time: whoever stores them looks it up, and lets those wait whose record has not come.
     """
     reading = Reading(table)
     ids = id_column(reading, columns.id)
@@ -76,10 +78,14 @@ def take_facts(
     about = [*names, "record_id", "source", "happened_at"]
     if name == "labels":
         whole = whole.append_column("label_id", _fact_ids(whole, about))
-        already = _earlier_versions(reading, whole, names)
+        already = (
+            _said_before(reading, whole, "label_id")
+            if versions
+            else _earlier_versions(reading, whole, names)
+        )
     else:
         whole = whole.append_column("feedback_id", _fact_ids(whole, [*about, "kind"]))
-        already = _said_before(reading, whole)
+        already = _said_before(reading, whole, "feedback_id")
     keep = pa.array(reading.good & ~already)
     kept = whole.filter(keep)
     numbers = kept[names[0]].null_count < kept.num_rows
@@ -93,10 +99,10 @@ def take_facts(
     )
 
 
-def _said_before(reading: Reading, rows: pa.Table) -> np.ndarray:
-    """Find feedback that stands earlier in the batch, equal in everything."""
+def _said_before(reading: Reading, rows: pa.Table, name: str) -> np.ndarray:
+    """Find facts that stand earlier in the batch, equal in everything."""
     already, seen = np.zeros(rows.num_rows, dtype=bool), set[str]()
-    for k, key in enumerate(rows["feedback_id"].to_pylist()):
+    for k, key in enumerate(rows[name].to_pylist()):
         if k not in reading.reasons:
             already[k] = key in seen
             seen.add(key)
