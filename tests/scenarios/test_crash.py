@@ -86,7 +86,7 @@ def _whole(project: Path) -> None:
     left = [p for p in (project / "jobs").glob("*/*") if p.name != "log.txt"]
     assert left == [], "a collected job left its files behind"
     with open_project(project) as mill:
-        assert mill.world.inbox.pending(mill.world.state.fact("inbox") or {}) == []
+        assert list(mill.world.inbox.pending(mill.world.state.fact("inbox") or {})) == []
 
 
 def _kills(calm: dict[str, Any], k: int) -> dict[str, list[tuple[int, str]]]:

@@ -226,8 +226,11 @@ class Parcel:
 class Inbox(Protocol):
     """What was acknowledged to a service but is not in the tables yet."""
 
-    def pending(self, done: Mapping[str, int]) -> list[Parcel]:
-        """Return what waits, beyond the sequence that each writer is done with."""
+    def pending(self, done: Mapping[str, int]) -> Iterator[Parcel]:
+        """Yield what waits, beyond the sequence that each writer is done with.
+
+        Parcels are read one by one: what waits need not fit into memory.
+        """
         ...
 
     def discard(self, done: Mapping[str, int]) -> dict[str, int]:

@@ -27,13 +27,23 @@ INBOX, WAITING, LOST = "inbox", "waiting", "lost"
 
 
 def due(turn: Turn) -> Iterator[Step]:
-    """Say what waits to be taken in."""
+    """Say what waits to be taken in, and what may be settled."""
+    yield from handed_over(turn)
+    yield from settling(turn)
+
+
+def handed_over(turn: Turn) -> Iterator[Step]:
+    """Say what waits to be taken in, a parcel at a time."""
     done = turn.world.state.fact(_done(turn)) or {}
     for parcel in turn.world.inbox.pending(done):
         why = f"{parcel.rows.num_rows} rows of {parcel.table} were handed over"
         if parcel.table == LOST:
             why = f"process {parcel.columns['process']} could not keep {parcel.sequence}"
         yield Step(stage="intake", id=parcel.writer, target=INBOX, why=why, data=parcel)
+
+
+def settling(turn: Turn) -> Iterator[Step]:
+    """Say what waited for its record, and may have met it."""
     for name in ("labels", "feedback"):
         version = turn.world.events.version(f"waiting_{name}")
         if version < 0:

@@ -8,7 +8,7 @@ after a kill -9, it comes to the same end. The replay drives this same code.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
@@ -167,7 +167,7 @@ def plan(world: World, strategy: Strategy) -> Plan:
     from tidemill.strategy import reading, taking_in
 
     turn = _open(world, strategy, strategy.marks)
-    waiting = (*reading.due(turn), *taking_in.due(turn))
+    waiting = (*reading.due(turn), *map(_without_rows, taking_in.due(turn)))
     if waiting:
         turn.notes.append("what was handed over is taken in first, and may change the rest")
     return _decide(turn, after=waiting)
@@ -217,12 +217,17 @@ def _take_in(world: World, strategy: Strategy, lease: Lease, marks: Marks) -> tu
     for step in reading.due(turn):
         reading.apply(turn, lease, step)
         taken.append(step)
-    for target in (taking_in.INBOX, taking_in.WAITING):
+    for due in (taking_in.handed_over, taking_in.settling):
         turn = _open(world, strategy, marks)
-        for step in [s for s in taking_in.due(turn) if s.target == target]:
+        for step in due(turn):
             taking_in.apply(turn, lease, step)
-            taken.append(step)
+            taken.append(_without_rows(step))
     return tuple(taken)
+
+
+def _without_rows(step: Step) -> Step:
+    """Return a step as it is told: its rows must not all stay in memory."""
+    return replace(step, data=None)
 
 
 def settle(

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from tidemill.core.errors import TidemillError
-from tidemill.core.ports import Inbox, Job, JobResult, Jobs
+from tidemill.core.ports import Inbox, Job, JobResult, Jobs, Parcel
 from tidemill.core.rules import TrainingData
 
 PATIENCE = 60.0
@@ -307,11 +307,11 @@ def label_too_few(features: Any) -> list[float]:
 def what_is_handed_over_waits(make: MakeInbox, folder: Path) -> None:
     """What was handed over waits, in order and whole, however often one looks."""
     inbox, put = make(folder)
-    assert inbox.pending({}) == []
+    assert _waiting(inbox, {}) == []
     put(["a", "b"])
     put(["c", "ü"])
     for _ in range(2):
-        parcels = inbox.pending({})
+        parcels = _waiting(inbox, {})
         assert _ids(parcels) == ["a", "b", "c", "ü"]
         assert {p.table for p in parcels} == {"records"}
 
@@ -321,14 +321,14 @@ def what_is_done_waits_no_more(make: MakeInbox, folder: Path) -> None:
     inbox, put = make(folder)
     put(["a"])
     done = _done(inbox, {})
-    assert inbox.pending(done) == []
+    assert _waiting(inbox, done) == []
     put(["b"])
-    assert _ids(inbox.pending(done)) == ["b"]
+    assert _ids(_waiting(inbox, done)) == ["b"]
     done = inbox.discard(done)
-    assert _ids(inbox.pending(done)) == ["b"]
+    assert _ids(_waiting(inbox, done)) == ["b"]
     done = inbox.discard(_done(inbox, done))
-    assert inbox.pending(done) == []
-    assert inbox.pending(inbox.discard(done)) == []
+    assert _waiting(inbox, done) == []
+    assert _waiting(inbox, inbox.discard(done)) == []
 
 
 def every_row_is_taken_once(make: MakeInbox, folder: Path) -> None:
@@ -339,26 +339,30 @@ def every_row_is_taken_once(make: MakeInbox, folder: Path) -> None:
     for k in range(12):
         put([f"r{k}"])
         if k % 2:
-            for parcel in inbox.pending(done)[: 1 + k % 3]:
+            for parcel in _waiting(inbox, done)[: 1 + k % 3]:
                 taken += parcel.rows["record_id"].to_pylist()
                 done[parcel.writer] = parcel.sequence
         if k % 4 == 3:  # elsewhere the process stopped before it came to discard
             done = inbox.discard(done)
-    taken += _ids(inbox.pending(done))
+    taken += _ids(_waiting(inbox, done))
     assert sorted(taken) == sorted(f"r{k}" for k in range(12))
 
 
 def nothing_to_discard_is_fine(make: MakeInbox, folder: Path) -> None:
     """Discarding what is not there, or again, does nothing."""
     inbox, put = make(folder)
-    assert inbox.pending(inbox.discard({})) == []
+    assert _waiting(inbox, inbox.discard({})) == []
     inbox.discard({"somebody": 3})
     put(["a"])
-    assert _ids(inbox.pending(inbox.discard({}))) == ["a"]
+    assert _ids(_waiting(inbox, inbox.discard({}))) == ["a"]
 
 
 def _done(inbox: Inbox, done: dict[str, int]) -> dict[str, int]:
-    return done | {p.writer: p.sequence for p in inbox.pending(done)}
+    return done | {p.writer: p.sequence for p in _waiting(inbox, done)}
+
+
+def _waiting(inbox: Inbox, done: dict[str, int]) -> list[Parcel]:
+    return list(inbox.pending(done))
 
 
 def _ids(parcels: list[Any]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import time
 from pathlib import Path
@@ -13,9 +14,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidemill.adapters.spool import inbox
+from tidemill.adapters.spool import losses, unread
 from tidemill.adapters.spool.inbox import Spool
-from tidemill.adapters.spool.segment import ABANDONED, START, Header, Segment, frames
+from tidemill.adapters.spool.losses import Losses
+from tidemill.adapters.spool.segment import (
+    ABANDONED,
+    HEAD,
+    START,
+    Header,
+    Segment,
+    frames,
+    read,
+)
 from tidemill.core.ports import Parcel
 
 
@@ -123,9 +133,9 @@ def test_an_inbox_reads_any_file(
     for name in ("a.segment", "b.losses", "c.jsonl"):
         (folder / name).write_bytes(whole[: at % len(whole)] + put)
     spool = Spool(folder)
-    parcels = spool.pending({})
+    parcels = list(spool.pending({}))
     spool.discard(done_with(parcels))
-    assert spool.pending(done_with(parcels)) == []
+    assert list(spool.pending(done_with(parcels))) == []
     shutil.rmtree(folder)
 
 
@@ -133,9 +143,9 @@ def test_what_the_version_before_wrote_is_taken_in(tmp_path: Path) -> None:
     row = {"table": "records", "row": {"record_id": "old", "features": {"x": 1.0}}}
     (tmp_path / "abc.jsonl").write_text(json.dumps(row) + '\n{"table": "records", "row": {"rec')
     spool = Spool(tmp_path)
-    parcels = spool.pending({})
+    parcels = list(spool.pending({}))
     assert ids(parcels) == ["old", None]
-    assert spool.pending(done_with(parcels)) == []
+    assert list(spool.pending(done_with(parcels))) == []
     assert spool.discard(done_with(parcels)) == {}
     assert list(tmp_path.iterdir()) == []
 
@@ -143,14 +153,14 @@ def test_what_the_version_before_wrote_is_taken_in(tmp_path: Path) -> None:
 def test_parcels_are_bounded_and_each_row_is_in_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inbox, "PARCEL", 3)
+    monkeypatch.setattr(unread, "PARCEL", 3)
     spool = Spool(tmp_path)
     for n in range(8):
         spool.write("records", {"record_id": str(n)})
     first, second, third = spool.pending({})
     assert ids([first, second, third]) == [str(n) for n in range(8)]
     spool.write("records", {"record_id": "8"})
-    assert ids(spool.pending(done_with([first]))) == [str(n) for n in range(3, 9)]
+    assert ids(list(spool.pending(done_with([first])))) == [str(n) for n in range(3, 9)]
     spool.close()
 
 
@@ -161,3 +171,82 @@ def test_another_machines_file_stays_until_it_is_sealed_or_a_day_old(tmp_path: P
     assert not Header(**header, sealed=False).gone(path, now=now)
     assert Header(**header, sealed=True).gone(path, now=now)
     assert Header(**header, sealed=False).gone(path, now=now + ABANDONED + 1)
+
+
+def test_a_living_writers_file_is_read_only_as_far_as_it_was_acknowledged(tmp_path: Path) -> None:
+    writer = Segment.create(tmp_path, 2**16)
+    assert writer.write(1, b"whole")
+    assert [f.data for f in frames(read(writer.path)[0])] == [b"whole"]
+    # A frame that is being copied, and a whole one beyond it: the reader met the writer at work.
+    begin, end = writer.end, writer.path.read_bytes()[128:136]
+    writer.write(1, b"being copied")
+    writer.write(1, b"whole too")
+    with writer.path.open("r+b") as file:
+        file.seek(begin + 14)
+        file.write(b"\0")
+        file.seek(128)
+        file.write(end)
+    data, ended = read(writer.path)
+    assert ([f.data for f in frames(data)], ended) == ([b"whole"], False)
+    writer.abandon()
+
+
+def test_an_end_that_cannot_be_true_is_not_believed(tmp_path: Path) -> None:
+    writer = Segment.create(tmp_path, 2**16)
+    for data in (b"first", b"second", b"last"):
+        assert writer.write(1, data)
+    last = writer.end
+    writer.abandon()
+    whole = bytearray(writer.path.read_bytes())
+    whole[last - 1] ^= 1  # the last one is damaged, and so is where it ended
+    assert [f.kind for f in frames(bytes(whole))] == [1, 1, 0]
+    for bit in range(16):
+        flipped = bytearray(whole)
+        flipped[128 + bit // 8] ^= 1 << bit % 8
+        found = frames(bytes(flipped))
+        assert [f.data for f in found[:2]] == [b"first", b"second"]
+        # Only an end that a kill might have left says that the last was not acknowledged.
+        might_be = START + HEAD.size + 5 <= last ^ 1 << bit <= last - HEAD.size - 4
+        assert len(found) == (2 if might_be else 3)
+
+
+def test_parcels_are_read_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Path] = []
+
+    def watched(path: Path) -> tuple[bytes, bool]:
+        seen.append(path)
+        return read(path)
+
+    monkeypatch.setattr(unread, "read", watched)
+    spool = Spool(tmp_path)
+    for n in range(3):
+        spool.write("records", {"record_id": str(n)})
+        spool.close()
+    waiting = spool.pending({})
+    assert seen == []
+    first = next(waiting)
+    assert len(seen) == 1
+    spool.discard({first.writer: first.sequence})
+    assert len(ids(list(waiting))) == 2
+
+
+def test_another_machines_losses_stay_until_its_process_said_goodbye_or_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Losses()
+    made.prepare(tmp_path)
+    (path,) = tmp_path.glob("*.losses")
+    spool = Spool(tmp_path)
+    monkeypatch.setattr(losses, "host", lambda: b"elsewhere")
+    assert spool.discard({}) == {}
+    assert path.exists()
+    os.utime(path, (0, 0))
+    spool.discard({})
+    assert not path.exists()
+    made.prepare(tmp_path)  # its process lives after all, and loses something
+    made.add("disk full")
+    made.close()
+    (parcel,) = spool.pending({})
+    assert parcel.rows.to_pylist() == [{"reason": "disk full", "n": 1}]
+    assert spool.discard(done_with([parcel])) == {}
+    assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,7 @@ MessagePack keeps what JSON does not: NaN, infinity, bytes, moments.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -26,7 +26,15 @@ FEEDBACK = ("record_id", "value", "kind", "happened_at")
 LABEL = ("record_id", "label", "happened_at")
 KINDS = {"records": 1, "feedback": 2, "labels": 3}
 FIELDS = {1: ("records", RECORD), 2: ("feedback", FEEDBACK), 3: ("labels", LABEL)}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Objects that the garbage collector need not look at: there are many, and they hold no cycle.
+_ROWS = {
+    table: msgspec.defstruct(
+        table, [(name, Any, None) for name in (*names, "raw")], array_like=True, gc=False
+    )
+    for table, names in FIELDS.values()
+}
+_DECODERS = {kind: msgspec.msgpack.Decoder(_ROWS[table]) for kind, (table, _) in FIELDS.items()}
 
 UNREADABLE = 9
 """The kind of a frame that makes no row."""
@@ -72,15 +80,6 @@ def framed(kind: int, fields: tuple[Any, ...]) -> tuple[int, bytes]:
     return UNREADABLE, f"too large, {len(data)} bytes: {_text(fields[0])}".encode()
 
 
-def _dated(row: dict[str, Any]) -> dict[str, Any]:
-    """Write out a moment that the logger kept in nanoseconds; no other number stands for one."""
-    for name in ("predicted_at", "happened_at"):
-        at = row.get(name)
-        if type(at) is int:
-            row[name] = (_EPOCH + timedelta(microseconds=at // 1000)).isoformat()
-    return row
-
-
 def _clean(value: Any) -> Any:
     try:
         encode(value)
@@ -107,17 +106,22 @@ def _text(value: Any) -> str:
     return text[:10_000].encode("utf-8", "replace").decode()
 
 
-def decode(kind: int, data: bytes) -> tuple[str, dict[str, Any]]:
-    """Return the table and the row of a frame; bytes that make no row become a record without time.
+def decoded(kind: int, data: bytes) -> tuple[str, Any]:
+    """Return the table of a frame, and an object with its fields and ``raw`` as attributes.
 
-    The quarantine then shows them.
+    Bytes that make no row become a record without time: ``raw`` is what the quarantine shows.
     """
     if kind in FIELDS:
-        table, names = FIELDS[kind]
         try:
-            values = msgspec.msgpack.decode(data)
+            return FIELDS[kind][0], _DECODERS[kind].decode(data)
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            values = None
-        if isinstance(values, list):
-            return table, _dated(dict(zip(names, values, strict=False)))
-    return "records", {"raw": data[:10_000].decode(errors="replace")}
+            pass
+    return "records", _ROWS["records"](raw=data[:10_000].decode(errors="replace"))
+
+
+def decode(kind: int, data: bytes) -> tuple[str, dict[str, Any]]:
+    """Return the table and the row of a frame as a dict; of bytes that make no row only ``raw``."""
+    table, row = decoded(kind, data)
+    if row.raw is not None:
+        return table, {"raw": row.raw}
+    return table, {name: getattr(row, name) for name in FIELDS[kind][1]}

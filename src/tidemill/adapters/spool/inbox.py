@@ -13,6 +13,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,18 +21,16 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import ipc
 
-from tidemill.adapters.spool.frames import FIELDS, KINDS, decode, framed
+from tidemill.adapters.spool.frames import FIELDS, KINDS, framed
 from tidemill.adapters.spool.lines import ends_of, lines_of
 from tidemill.adapters.spool.losses import Lost
-from tidemill.adapters.spool.rows import COLUMNS, NEEDED, table_of
-from tidemill.adapters.spool.segment import Frame, Header, frames, unlocked
+from tidemill.adapters.spool.segment import unlocked
+from tidemill.adapters.spool.unread import over, parcels_of
 from tidemill.adapters.spool.writer import Writer
 from tidemill.core.errors import Unreachable
 from tidemill.core.failpoints import failpoint
 from tidemill.core.ports import Json, Parcel
 
-PARCEL = 50_000
-"""Rows of a parcel at most."""
 
 
 class Spool:
@@ -75,20 +74,17 @@ class Spool:
         """Return an id for a record, which nobody else makes."""
         return self._writer.new_id()
 
-    def pending(self, done: Mapping[str, int]) -> list[Parcel]:
-        if not self._folder.exists():
-            return []
-        parcels: list[Parcel] = []
-        for path in sorted(self._folder.iterdir(), key=lambda p: (p.stat().st_mtime_ns, p.name)):
-            if path.suffix == ".arrow" and path.stem not in done:
-                parcels.append(_batch(path))
-            elif path.suffix == ".segment":
-                parcels += _segment(path, done)
-            elif path.suffix == ".jsonl":
-                parcels += lines_of(path, done)
-            elif path.suffix == ".losses":
-                parcels += _lost(path, done)
-        return parcels
+    def pending(self, done: Mapping[str, int]) -> Iterator[Parcel]:
+        for path in _in_order(self._folder):
+            with suppress(FileNotFoundError):  # another process took it in and removed it
+                if path.suffix == ".arrow" and path.stem not in done:
+                    yield _batch(path)
+                elif path.suffix == ".segment":
+                    yield from parcels_of(path, done)
+                elif path.suffix == ".jsonl":
+                    yield from lines_of(path, done)
+                elif path.suffix == ".losses":
+                    yield from _lost(path, done)
 
     def discard(self, done: Mapping[str, int]) -> dict[str, int]:
         if not self._folder.exists():
@@ -110,33 +106,13 @@ class Spool:
             self._writer.close()
 
 
-def _segment(path: Path, done: Mapping[str, int]) -> list[Parcel]:
-    return list(_parcels(path.stem, frames(path.read_bytes()), done))
-
-
-def _parcels(stem: str, found: list[Frame], done: Mapping[str, int]) -> Iterator[Parcel]:
-    """Cut the frames of a segment into parcels, each of one table and of so many rows at most."""
-    for table in COLUMNS:
-        writer = f"{stem}:{table}"
-        start = done.get(writer, 0)
-        mine = [f for f in found if f.end > start and _table(f) == table]
-        for first in range(0, len(mine), PARCEL):
-            part = mine[first : first + PARCEL]
-            rows = [decode(f.kind, f.data)[1] for f in part]
-            yield Parcel(
-                table=table,
-                rows=table_of(rows, NEEDED[table]),
-                columns=COLUMNS[table],
-                writer=writer,
-                sequence=part[-1].end,
-                source="log",
-            )
-
-
-def _table(frame: Frame) -> str:
-    if frame.kind in FIELDS and FIELDS[frame.kind][0] != "records":
-        return decode(frame.kind, frame.data)[0]
-    return "records"
+def _in_order(folder: Path) -> list[Path]:
+    """Return the files of a folder, the one that changed first first."""
+    found: list[tuple[int, str, Path]] = []
+    for path in folder.iterdir() if folder.exists() else ():
+        with suppress(FileNotFoundError):  # it was unfinished and has its name by now
+            found.append((path.stat().st_mtime_ns, path.name, path))
+    return [path for *_, path in sorted(found)]
 
 
 def _lost(path: Path, done: Mapping[str, int]) -> list[Parcel]:
@@ -165,14 +141,6 @@ def _batch(path: Path) -> Parcel:
     return Parcel(rows=rows, writer=path.stem, sequence=1, **meta)
 
 
-def _segment_over(path: Path, done: Mapping[str, int]) -> bool:
-    with path.open("rb") as file:
-        if not Header.read(file.read(4096)).gone(path, now=time.time_ns()):
-            return False
-    # Read after its writer was seen to be gone: nothing is added any more.
-    return all(f.end <= done.get(f"{path.stem}:{_table(f)}", 0) for f in frames(path.read_bytes()))
-
-
 def _lines_over(path: Path, done: Mapping[str, int]) -> bool:
     return unlocked(path) and all(done.get(w, 0) >= s for w, s in ends_of(path).items())
 
@@ -185,7 +153,7 @@ def _losses_over(path: Path, done: Mapping[str, int]) -> bool:
 
 _OVER: dict[str, Callable[[Path, Mapping[str, int]], bool]] = {
     ".arrow": lambda path, done: path.stem in done,
-    ".segment": _segment_over,
+    ".segment": over,
     ".jsonl": _lines_over,
     ".losses": _losses_over,
 }

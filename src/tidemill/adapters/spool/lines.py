@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from tidemill.adapters.spool.rows import COLUMNS, NEEDED, table_of
+from tidemill.adapters.spool.rows import COLUMNS, NEEDED, table_of, turned
 from tidemill.adapters.spool.segment import unlocked
 from tidemill.core.ports import Json, Parcel
 
@@ -24,7 +24,7 @@ def lines_of(path: Path, done: Mapping[str, int]) -> list[Parcel]:
             parcels.append(
                 Parcel(
                     table=table,
-                    rows=table_of(rows, NEEDED[table]),
+                    rows=table_of(turned(rows), NEEDED[table]),
                     columns=columns,
                     writer=writer,
                     sequence=end,

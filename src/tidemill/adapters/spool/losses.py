@@ -9,6 +9,7 @@ import fcntl
 import mmap
 import os
 import struct
+import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ MAGIC = b"TIDELOS1"
 _FIXED = struct.Struct("<8sI64s")
 _COUNTS = struct.Struct(f"<{len(REASONS)}Q")
 _AT, _SIZE = 128, 4096
+_CLOSED = _AT + _COUNTS.size
+"""Where a process says that it will count nothing more here."""
+_ABANDONED = 86_400.0
+"""Seconds after which the unchanged file of another machine is not waited for."""
 
 
 class Losses:
@@ -31,12 +36,13 @@ class Losses:
         self.counts: Counter[str] = Counter()
         self._before: Counter[str] = Counter()
         self._memory: mmap.mmap | None = None
-        self._file = -1
+        self._file, self._path = -1, Path()
 
     def prepare(self, folder: Path) -> None:
-        """Allocate the file, while there is room for it."""
-        if self._memory is not None:
+        """Allocate the file, while there is room for it; anew if all in it was taken in."""
+        if self._memory is not None and self._path.exists():
             return
+        self.abandon()
         folder.mkdir(parents=True, exist_ok=True)
         name = uuid.uuid4().hex
         part = folder / f".part-{name}"
@@ -46,7 +52,8 @@ class Losses:
             fcntl.flock(file, fcntl.LOCK_SH)
             memory = mmap.mmap(file, _SIZE)
             _FIXED.pack_into(memory, 0, MAGIC, os.getpid(), host())
-            part.rename(folder / f"{name}.losses")
+            self._path = folder / f"{name}.losses"
+            part.rename(self._path)
         except BaseException:
             os.close(file)
             part.unlink(missing_ok=True)
@@ -60,6 +67,12 @@ class Losses:
         self._write()
 
     def close(self) -> None:
+        """Say that nothing is counted here any more, and let go of the file."""
+        if self._memory is not None:
+            self._memory[_CLOSED] = 1
+        self.abandon()
+
+    def abandon(self) -> None:
         """Let go of the file; counts stay readable, and a file made later goes on from here."""
         if self._memory is not None:
             self._before = Counter(self.counts)
@@ -81,6 +94,7 @@ class Lost:
     pid: int
     host: str
     counts: dict[str, int]
+    closed: bool
 
     @property
     def total(self) -> int:
@@ -93,8 +107,11 @@ class Lost:
         magic, pid, where = _FIXED.unpack_from(page, 0)
         numbers = _COUNTS.unpack_from(page, _AT) if magic == MAGIC else (0,) * len(REASONS)
         known = {r: n for r, n in zip(REASONS, numbers, strict=True) if 0 < n < 2**63}
-        return cls(pid=pid, host=where.rstrip(b"\0").decode(errors="replace"), counts=known)
+        said = where.rstrip(b"\0").decode(errors="replace")
+        return cls(pid=pid, host=said, counts=known, closed=page[_CLOSED] == 1)
 
     def gone(self, path: Path) -> bool:
-        """Say whether its process has ended; another machine's file stays until it is empty."""
-        return unlocked(path) if self.host.encode() == host() else self.total == 0
+        """Say whether its process has ended: on another machine when it said so, or after a day."""
+        if self.host.encode() == host():
+            return unlocked(path)
+        return self.closed or time.time() - path.stat().st_mtime > _ABANDONED

@@ -20,7 +20,7 @@ import uuid
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from tidemill.core.failpoints import failpoint
 
@@ -153,7 +153,7 @@ class Header:
         return cls(
             pid=pid,
             host=where.rstrip(b"\0"),
-            end=min(end, len(data)),
+            end=end,
             used=used,
             sealed=sealed == 1,
         )
@@ -186,8 +186,7 @@ def host() -> bytes:
     return socket.gethostname().encode()[:64]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Frame:
+class Frame(NamedTuple):
     """Bytes of one call, or with kind 0 bytes that no frame can be made of."""
 
     kind: int
@@ -195,20 +194,34 @@ class Frame:
     end: int
 
 
+def read(path: Path) -> tuple[bytes, bool]:
+    """Read a segment, and say whether its writer is gone.
+
+    While it lives only what it acknowledged before is read: the rest changes under the reader.
+    """
+    with path.open("rb") as file:
+        header = Header.read(file.read(START))
+        ended = header.gone(path, now=time.time_ns())
+        size = os.fstat(file.fileno()).st_size
+        file.seek(0)
+        return file.read(size if ended else min(header.end, size)), ended
+
+
 def frames(data: bytes) -> list[Frame]:
     """Read the frames of a segment; what is damaged between them is handed on as kind 0.
 
     What follows the last whole frame, and was never acknowledged, is dropped: the call that wrote
-    it did not return.
+    it did not return. Where that ended is not believed when it lies before the last whole frame
+    began: then the page that says so is damaged, and nothing is dropped.
     """
     found: list[Frame] = []
-    at, acknowledged = START, Header.read(data).end
+    at = begin = START
     while at < len(data):
         frame = _frame(data, at)
         if frame is None:
             following = _next(data, at)
-            stop = acknowledged if following is None else following
-            bad = data[at:stop].rstrip(b"\0") if stop > at else b""
+            stop = _acknowledged(data, begin) if following is None else following
+            bad = data[at:stop].rstrip(b"\0")
             if bad:
                 found.append(Frame(kind=0, data=bad, end=stop))
             if following is None:
@@ -216,8 +229,13 @@ def frames(data: bytes) -> list[Frame]:
             at = following
             continue
         found.append(frame)
-        at = frame.end
+        begin, at = at, frame.end
     return found
+
+
+def _acknowledged(data: bytes, begin: int) -> int:
+    end = Header.read(data).end
+    return min(end, len(data)) if end >= begin else len(data)
 
 
 def _frame(data: bytes, at: int) -> Frame | None:

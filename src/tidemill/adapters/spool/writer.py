@@ -165,7 +165,7 @@ class Writer:
         theirs, self.own = self.own, Own()
         for segment in theirs.all:
             segment.abandon()
-        theirs.losses.close()
+        theirs.losses.abandon()
 
     def _new(self, own: Own, length: int) -> Segment:
         """Allocate a segment with room for a frame."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 
 import pyarrow as pa
@@ -99,11 +99,11 @@ class MemoryInbox:
     def put(self, parcel: Parcel) -> None:
         self._parcels.append(parcel)
 
-    def pending(self, done: Mapping[str, int]) -> list[Parcel]:
-        return [p for p in self._parcels if p.sequence > done.get(p.writer, -1)]
+    def pending(self, done: Mapping[str, int]) -> Iterator[Parcel]:
+        return iter([p for p in self._parcels if p.sequence > done.get(p.writer, -1)])
 
     def discard(self, done: Mapping[str, int]) -> dict[str, int]:
-        self._parcels = self.pending(done)
+        self._parcels = list(self.pending(done))
         return dict(done)
 
     def close(self) -> None:
