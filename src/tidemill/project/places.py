@@ -13,7 +13,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tidemill.core.errors import BadInput, BadValue
+from tidemill.core.errors import BadInput, BadValue, Damaged
 from tidemill.core.ports import BlobStore, EventStore
 
 if TYPE_CHECKING:
@@ -71,7 +71,14 @@ def state_of(folder: Path, config: dict[str, Any]) -> SqlState:
 
     said = config["state"]
     if not said:
-        return SqlState(folder / "state.db")
+        path = folder / "state.db"
+        # A state comes before the first row; made anew, it would decide everything once more.
+        if not (path.exists() and path.stat().st_size) and any(folder.glob("events/*/_delta_log")):
+            raise Damaged(
+                f"{path} is gone, though there are rows in {folder / 'events'}.",
+                fix="restore the folder of the project, all of it, from a backup.",
+            )
+        return SqlState(path)
     return SqlState(said["url"], schema=said.get("schema") or schema_of(config["salt"]))
 
 

@@ -122,6 +122,7 @@ def _kept_by(machine: Machine) -> Iterator[tuple[str, str | None]]:
     payload = machine.payload
     yield "models", payload.get("model", {}).get("digest")
     yield "datasets", payload["dataset"]["blob"]
+    yield "datasets", payload.get("test", {}).get("blob")
     yield "reports", payload.get("report")
 
 

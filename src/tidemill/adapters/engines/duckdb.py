@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -12,9 +13,10 @@ import ibis
 import pyarrow as pa
 from ibis.expr import types as ir
 
-from tidemill.core.errors import BadInput
+from tidemill.core.errors import BadInput, Damaged
 from tidemill.core.ports import Snapshot
 
+_DAMAGE = re.compile(r"\.parquet\b|TProtocol|[Zz][Ss][Tt][Dd]|[Dd]ecompress|[Pp]arquet file")
 KEPT = 64
 """Views kept; an expression must be evaluated before so many others are made."""
 
@@ -54,7 +56,12 @@ class DuckDBEngine:
 
     def arrow(self, expression: ir.Table) -> pa.Table:
         with self._lock:
-            return self._connection.to_pyarrow(expression)
+            try:
+                return self._connection.to_pyarrow(expression)
+            except duckdb.Error as error:
+                if _DAMAGE.search(str(error)):
+                    raise _damaged(error) from error
+                raise
 
     def sql(self, query: str, views: Mapping[str, ir.Table]) -> pa.Table:
         """Answer a question in SQL over named views; it may read and nothing else.
@@ -79,7 +86,8 @@ class DuckDBEngine:
             try:
                 return self._connection.con.execute(query).to_arrow_table()
             except duckdb.Error as error:
-                raise _unanswered(error) from None
+                damaged = _DAMAGE.search(str(error))
+                raise (_damaged if damaged else _unanswered)(error) from None
             finally:
                 for name in views:
                     self._connection.drop_view(name, force=True)
@@ -88,17 +96,29 @@ class DuckDBEngine:
         """Return the view over some files: they never change, so it is made once."""
         with self._lock:
             if files not in self._views:
-                self._views[files] = self._connection.read_parquet(
-                    list(files),
-                    table_name=next(self._names),
-                    union_by_name=True,
-                    hive_partitioning=False,
-                )
+                try:
+                    self._views[files] = self._connection.read_parquet(
+                        list(files),
+                        table_name=next(self._names),
+                        union_by_name=True,
+                        hive_partitioning=False,
+                    )
+                except duckdb.Error as error:
+                    raise _damaged(error) from error
                 while len(self._views) > KEPT:
                     _, old = self._views.popitem(last=False)
                     self._connection.drop_view(old.get_name(), force=True)
             self._views.move_to_end(files)
             return self._views[files]
+
+
+def _damaged(error: duckdb.Error) -> Damaged:
+    """Say that a file of a table is missing or torn; nothing else of Parquet goes wrong."""
+    said = " ".join(str(error).split("LINE 1")[0].split())[:300].rstrip(".^ ")
+    return Damaged(
+        f"a file of a table cannot be read: {said}.",
+        fix="see 'tidemill check', which names each; then restore the folder from a backup.",
+    )
 
 
 def _unanswered(error: duckdb.Error) -> BadInput:

@@ -23,6 +23,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from tidemill.adapters.stores.fetched import Fetched
 from tidemill.adapters.stores.listing import Listing
 from tidemill.adapters.stores.places import Bucket
+from tidemill.adapters.stores.sound import unsound
 from tidemill.core.errors import Damaged, TidemillError, Unreachable, unknown
 from tidemill.core.failpoints import failpoint
 from tidemill.core.ports import Flaw, Snapshot
@@ -86,6 +87,7 @@ class DeltaEvents:
                 raise self._failed(table, error) from error
         except Exception as error:
             raise self._failed(table, error) from error
+        self._note(table)
         failpoint(f"events.{table}.after")
         delta = self._open.get(table)
         tidy = SMALL.get(table, TIDY)
@@ -158,9 +160,15 @@ class DeltaEvents:
             failpoint(f"events.{table}.compact.after")
 
     def flaws(self) -> Iterator[Flaw]:
-        """Tell of files that no version of a table needs: of commits that never were, or merged."""
+        """Tell of files that are not as they were, and of those that no version needs."""
         for name in TABLES:
-            delta = self._table(name)
+            try:
+                delta = self._table(name)
+            except TidemillError as error:
+                yield Flaw(what=error.what, fix=error.fix)
+                continue
+            if isinstance(self._where, Path):
+                yield from unsound(self._where / name, delta)
             spare = [] if delta is None else delta.vacuum(KEPT, dry_run=True, full=True)
             if delta is not None and spare:
                 yield Flaw(
@@ -182,6 +190,7 @@ class DeltaEvents:
                     isinstance(self._where, Path)
                     and not (self._where / name / "_delta_log").exists()
                 ):
+                    self._never(name)
                     return None
                 delta = self._open[name] = DeltaTable(
                     self._uri(name), storage_options=self._options
@@ -194,11 +203,25 @@ class DeltaEvents:
                     self._uri(name), storage_options=self._options
                 )
         except TableNotFoundError:
+            self._never(name)
             return None
         except Exception as error:
             self._open.pop(name, None)
             raise self._failed(name, error) from error
         return delta
+
+    def _note(self, name: str) -> None:
+        """Write down that a table was begun: without its log it would look as if it never was."""
+        if isinstance(self._where, Path) and not (noted := self._where / f".{name}").exists():
+            noted.touch()
+
+    def _never(self, name: str) -> None:
+        """Raise ``Damaged`` where a table that was begun is not there."""
+        if isinstance(self._where, Path) and (self._where / f".{name}").exists():
+            raise Damaged(
+                f"the log of the table {name!r} in {self._where} is gone.",
+                fix="restore the folder from a backup.",
+            )
 
     def _moved(self, name: str, delta: DeltaTable) -> bool:
         """Tell whether a table may have a newer version, without listing its whole log.

@@ -26,7 +26,7 @@ from tidemill.adapters.stores.schema import (
     machines,
     migrate,
 )
-from tidemill.core.errors import Busy, NotAllowed
+from tidemill.core.errors import Busy, Damaged, NotAllowed
 from tidemill.core.failpoints import failpoint
 from tidemill.core.machines import check_step
 from tidemill.core.ports import Flaw, Front, JournalRow, Json, Lease, Machine, Transition
@@ -181,8 +181,8 @@ class SqlState:
                 source=r["source"],
                 target=r["target"],
                 why=r["why"],
-                payload=json.loads(r["payload"]),
-                frontier=json.loads(r["frontier"]),
+                payload=_read(r["payload"]),
+                frontier=_read(r["frontier"]),
                 strategy=r["strategy"],
                 actor=r["actor"],
             )
@@ -202,7 +202,7 @@ class SqlState:
     def fact(self, key: str) -> Any:
         with self._database.read() as db:
             text = db.execute(sa.select(facts.c.value).where(facts.c.key == key)).scalar()
-        return None if text is None else json.loads(text)
+        return None if text is None else _read(text)
 
     def set_fact(self, lease: Lease, key: str, value: Any) -> None:
         failpoint(f"fact.{key}.before")
@@ -227,7 +227,7 @@ class SqlState:
     def rows(self, table: str) -> list[Json]:
         query = sa.select(ledger.c.row).where(ledger.c.book == table).order_by(ledger.c.seq)
         with self._database.read() as db:
-            return [json.loads(r) for r in db.execute(query).scalars()]
+            return [_read(r) for r in db.execute(query).scalars()]
 
     def flaws(self) -> Iterator[Flaw]:
         """Tell what the database itself finds wrong, and whether it is migrated."""
@@ -278,7 +278,7 @@ def _machine(row: Any) -> Machine:
         kind=row.kind,
         id=row.id,
         state=row.state,
-        payload=json.loads(row.payload),
+        payload=_read(row.payload),
         updated_at=_moment(row.updated_at),
     )
 
@@ -287,12 +287,29 @@ def _front(row: Any) -> Front:
     return Front(seq=row.seq, at=_moment(row.at), version=row.version, why=row.why, actor=row.actor)
 
 
+def _read(text: str) -> Any:
+    """Read what was kept as JSON; a bit of it that changed is no bug of the program."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise Damaged(
+            f"the state holds what it never wrote: {text[:60]!r}: {error}.",
+            fix="restore the folder of the project, all of it, from a backup.",
+        ) from None
+
+
 def _text(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Damaged(
+            f"the state holds what it never wrote: {error}.",
+            fix="restore the folder of the project, all of it, from a backup.",
+        ) from None
 
 
 def _clean(text: str) -> str:
