@@ -36,7 +36,7 @@ from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.measures.edge import EdgeProfile
 from tidemill.measures.grid import Grid
 from tidemill.project import CONFIG, STRATEGY, Mill, create_project, open_project
-from tidemill.strategy import front, signing, worth
+from tidemill.strategy import erasing, front, signing, worth
 from tidemill.strategy.check import problems
 from tidemill.strategy.decided import digest
 from tidemill.strategy.watching import telling
@@ -177,6 +177,8 @@ def outcomes() -> list[Step]:
         if k == 7:
             told.append(Step(name="reject", at=later, act=_sign("v8", "reject")))
             told.append(Step(name="run rejected", at=later, act=_run))
+            told.append(Step(name="erase", at=later, act=_erase))
+            told.append(Step(name="run after", at=later, act=_run))
     return told
 
 
@@ -336,6 +338,10 @@ def _roll_back(tale: Tale) -> None:
 def _compact(tale: Tale) -> None:
     for table in TABLES:
         tale.mill.world.events.compact(table)
+
+
+def _erase(tale: Tale) -> None:
+    erasing.erase(tale.mill.world, erasing.Whose(unit="u"), who="ada")
 
 
 def _sign(version: str, decision: str) -> Callable[[Tale], None]:

@@ -117,7 +117,7 @@ def test_a_record_that_was_changed_is_named(wounded):
 def test_a_record_that_is_gone_is_named(wounded):
     mill, victim = wounded
     alter(mill, victim, lambda r: False)
-    with pytest.raises(Damaged, match=f"1 records of a dataset are gone, '{victim}' first"):
+    with pytest.raises(Damaged, match=f"1 records of a dataset are lost, '{victim}' first"):
         rebuilt(mill, "v1")
     assert any(victim in p for p in mill.problems())
 

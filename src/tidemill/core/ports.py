@@ -6,7 +6,7 @@ Each port is passed by every adapter in ``adapters/`` through the same conforman
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -75,6 +75,15 @@ class EventStore(Protocol):
 
     def compact(self, table: str) -> None:
         """Merge small files; no row changes."""
+        ...
+
+    def erase(self, table: str, ids: Collection[str]) -> int:
+        """Remove the rows of these records for ever, and the bytes of every row ever removed.
+
+        Rows of the quarantine are named by ``quarantine_id``. Returns how many went; without ids
+        only the bytes go, so a call that was cut short can be repeated. ``BadValue`` for a table
+        that holds no rows of single records.
+        """
         ...
 
 
@@ -206,6 +215,13 @@ class StateStore(Protocol):
 
     def rows(self, table: str) -> list[Json]: ...
 
+    def rewrite(self, lease: Lease, change: Callable[[Any], Any]) -> None:
+        """Keep what ``change`` makes of each payload, row of a ledger and fact, and no older bytes.
+
+        Only for erasing: nothing else may change what was journalled. It is one transaction.
+        """
+        ...
+
     def close(self) -> None: ...
 
 
@@ -237,6 +253,13 @@ class Inbox(Protocol):
         """Remove what is done with and whose writer is gone; return what to go on knowing."""
         ...
 
+    def erase(self, table: str, ids: Collection[str], *, unit: str | None = None) -> int:
+        """Remove the rows of these records from a table's parcels, taken in or not; their bytes too.
+
+        Rows of ``records`` also go by their unit, and what cannot be read by naming it.
+        """
+        ...
+
     def close(self) -> None: ...
 
 
@@ -252,6 +275,24 @@ class BlobStore(Protocol):
         ...
 
     def digests(self, kind: str) -> list[str]: ...
+
+    def drop(self, kind: str, digest: str) -> None:
+        """Remove bytes; what is not there is removed already."""
+        ...
+
+
+class Objects(Protocol):
+    """Bytes by name in a place that other machines see too, each written whole."""
+
+    def put(self, name: str, data: bytes) -> None: ...
+
+    def get(self, name: str) -> bytes | None:
+        """Read an object; None when there is none."""
+        ...
+
+    def delete(self, name: str) -> None: ...
+
+    def names(self, prefix: str) -> list[str]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,6 +344,19 @@ class Jobs(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class KeepsInputs(Protocol):
+    """Jobs whose inputs lie somewhere until they are forgotten."""
+
+    def kept(self) -> list[str]:
+        """Return the ids of jobs that something is kept of, untouched for an hour."""
+        ...
+
+    def clear(self) -> int:
+        """End what runs, remove what any job was given, made and printed; returns how many."""
+        ...
 
 
 class Searcher(Protocol):

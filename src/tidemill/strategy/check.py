@@ -12,12 +12,14 @@ import ibis
 from tidemill.core.as_of import AsOf
 from tidemill.core.errors import TidemillError
 from tidemill.core.machines import CURATION, RELEASE, STEPS
-from tidemill.core.ports import Flaw, Machine, World
+from tidemill.core.ports import Flaw, KeepsInputs, Machine, World
 from tidemill.core.records import TABLES
 from tidemill.loop.datasets import Manifest
 from tidemill.loop.datasets.manifest import fetch
+from tidemill.strategy import erased
 from tidemill.strategy.in_place import InPlace
 from tidemill.strategy.registry import BOOK
+from tidemill.strategy.releasing import jobs_of
 
 KEPT = ("models", "datasets", "reports", "strategies", "projections")
 _END = datetime(9999, 1, 1, tzinfo=UTC)
@@ -41,7 +43,7 @@ def problems(world: World, *, source: bytes | None = None) -> list[Flaw]:
     """
     view = AsOf(world.events, world.engine, _END)
     found: list[Flaw] = []
-    for look in (_journal, _front, _records, _facts, _chosen, _datasets):
+    for look in (_journal, _front, _records, _facts, _chosen, _datasets, _erasures, _jobs):
         try:
             found += look(world, view)
         except TidemillError as error:
@@ -188,10 +190,14 @@ def _chosen(world: World, view: AsOf) -> Iterator[Flaw]:
         n=rows.count(), least=rows.pi.min(), most=rows.pi.max()
     )
     found = {r["window"]: r for r in view.arrow(counts).to_pylist()}
+    gone = erased.by_window(world)
     for machine in world.state.machines(CURATION):
         row = found.pop(machine.id, {"n": 0, "least": 1.0, "most": 1.0})
-        if row["n"] != machine.payload["chosen"]:
-            what = f"window {machine.id} holds {row['n']} rows, not {machine.payload['chosen']}."
+        if row["n"] + gone[machine.id] != machine.payload["chosen"]:
+            more = f" and {gone[machine.id]} erased" if gone[machine.id] else ""
+            what = (
+                f"window {machine.id} holds {row['n']} rows{more}, not {machine.payload['chosen']}."
+            )
             yield Flaw(what=what, fix=BACKUP)
         if not 0 < row["least"] <= row["most"] <= 1:
             what = f"window {machine.id} has an inclusion probability outside (0, 1]."
@@ -199,6 +205,27 @@ def _chosen(world: World, view: AsOf) -> Iterator[Flaw]:
     for window in found:
         what = f"window {window} was chosen but is not in the journal."
         yield Flaw(what=what, fix="run 'tidemill run': the next turn takes it up.")
+
+
+def _erasures(world: World, view: AsOf) -> Iterator[Flaw]:
+    for entry in (world.state.fact(erased.BEGUN) or {}).values():
+        yield Flaw(
+            what=f"an erasure was begun at {entry['begun'][:19]} and is not finished.",
+            fix="run the same 'tidemill records erase' again: it goes on.",
+        )
+
+
+def _jobs(world: World, view: AsOf) -> Iterator[Flaw]:
+    if not isinstance(world.jobs, KeepsInputs):
+        return
+    awaited = set(jobs_of(world.state))
+    left = [job for job in world.jobs.kept() if job not in awaited]
+    if left:
+        yield Flaw(
+            what=f"{len(left):,} jobs that nobody waits for left files behind, {left[0]} first.",
+            fix="tidemill check --repair removes them.",
+            mend=lambda: [world.jobs.forget(job) for job in left],
+        )
 
 
 def _datasets(world: World, view: AsOf) -> Iterator[Flaw]:

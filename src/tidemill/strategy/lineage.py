@@ -15,7 +15,7 @@ from tidemill.core.errors import BadInput, unknown
 from tidemill.core.machines import INCIDENT, RELEASE
 from tidemill.core.ports import Json, Machine, World
 from tidemill.loop.datasets.manifest import Manifest, entries
-from tidemill.strategy import registry
+from tidemill.strategy import erased, registry
 from tidemill.strategy.turn import moment_of
 
 KINDS = ("release", "dataset", "model", "record")
@@ -92,7 +92,10 @@ def _record(world: World, name: str) -> Callable[[], Json] | None:
     view = AsOf(world.events, world.engine, moment_of(world))
     rows = view.records()
     found = view.arrow(rows.filter(rows.record_id == name)).to_pylist()
-    return (lambda: of_record(world, found[0])) if found else None
+    if found:
+        return lambda: of_record(world, found[0])
+    gone = erased.of_record(world, name)
+    return None if gone is None else (lambda: {"kind": "record", "id": name, "erased": gone})
 
 
 _FOUND = {"release": _release, "dataset": _dataset, "model": _model, "record": _record}
@@ -127,6 +130,7 @@ def of_record(world: World, record: Json) -> Json:
     return {
         "kind": "record",
         "id": name,
+        "erased": None,
         "record": known,
         "answered_by": None if answered is None else _made(world, answered),
         "chosen": chosen[0] if chosen else None,
@@ -152,6 +156,7 @@ def of_dataset(world: World, digest: str) -> Json:
         "formed_at": first.payload["triggered_at"],
         "releases": [{"release": m.id, "state": m.state} for m in machines],
         "answered_by": _answered(world, rows),
+        "erased": erased.number(world, first.payload["dataset"]["blob"]),
         "records": rows["record_id"][:5].to_pylist(),
     }
 

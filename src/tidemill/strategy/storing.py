@@ -17,6 +17,7 @@ from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.loop.log.facts import take_facts
 from tidemill.loop.log.records import take_records
 from tidemill.loop.log.taken import set_aside
+from tidemill.strategy.erased import leave_out
 from tidemill.strategy.in_place import refuse
 from tidemill.strategy.turn import Turn, moment_of, stamp
 
@@ -77,7 +78,8 @@ def store_records(
         salt=turn.world.salt,
         source=source,
     )
-    rows, clash, already = _new_records(turn, taken.rows, now, source)
+    fresh, erased = leave_out(turn.world, taken.rows)
+    rows, clash, already = _new_records(turn, fresh, now, source)
     rows, sampled_out = _sampled(turn, rows)
     quarantine = pa.concat_tables([taken.quarantine, clash]) if len(clash) else taken.quarantine
     counts = Counts(
@@ -85,11 +87,11 @@ def store_records(
         source=source,
         seen=taken.seen,
         accepted=rows.num_rows,
-        already=taken.already + already,
+        already=taken.already + already + erased,
         sampled_out=sampled_out,
         quarantined=quarantine.num_rows,
         reasons=reasons_of(quarantine),
-        notes=taken.notes,
+        notes=(*taken.notes, *_stays(erased)),
     )
     if taken.kinds != kinds:
         state.set_fact(lease, "kinds", taken.kinds)
@@ -103,7 +105,9 @@ def store_refused(
     """Set a whole batch aside that cannot be read at all."""
     rows = set_aside(table, name, how["source"], reason, stamp(turn.world))
     n = table.num_rows
-    counts = Counts(table=name, source=how["source"], seen=n, quarantined=n, reasons=reasons_of(rows))
+    counts = Counts(
+        table=name, source=how["source"], seen=n, quarantined=n, reasons=reasons_of(rows)
+    )
     parts = [("quarantine", rows), (name, turn.world.events.snapshot(name).schema.empty_table())]
     return _keep(turn, lease, counts, parts, (how["writer"], how["sequence"], None))
 
@@ -137,7 +141,8 @@ def store_facts(
     )
     if name == "labels" and kind is None and taken.kinds:
         state.set_fact(lease, "label_kind", taken.kinds["label"])
-    known, waiting = split_by_record(turn, taken.rows, now)
+    fresh, erased = leave_out(turn.world, taken.rows)
+    known, waiting = split_by_record(turn, fresh, now)
     known, already = _new_facts(turn, known, name, now)
     waiting, again = _new_facts(turn, waiting, name, now, waiting=True)
     counts = Counts(
@@ -145,11 +150,11 @@ def store_facts(
         source=source,
         seen=taken.seen,
         accepted=known.num_rows,
-        already=taken.already + already + again,
+        already=taken.already + already + again + erased,
         waiting=waiting.num_rows,
         quarantined=taken.quarantine.num_rows,
         reasons=reasons_of(taken.quarantine),
-        notes=taken.notes,
+        notes=(*taken.notes, *_stays(erased)),
     )
     parts = [("quarantine", taken.quarantine), (f"waiting_{name}", waiting), (name, known)]
     return _keep(turn, lease, counts, parts, (writer, sequence, key))
@@ -190,6 +195,15 @@ def note_write(turn: Turn, lease: Lease, at: datetime) -> None:
     last = turn.world.state.fact("last_write")
     if last is None or at > datetime.fromisoformat(last):
         turn.world.state.set_fact(lease, "last_write", at.isoformat())
+
+
+def _stays(erased: int) -> tuple[str, ...]:
+    what = (
+        "1 row is of a record that was"
+        if erased == 1
+        else f"{erased:,} rows are of records that were"
+    )
+    return (f"{what} erased, and stays so",) if erased else ()
 
 
 def _floor(turn: Turn) -> datetime | None:

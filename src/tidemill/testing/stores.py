@@ -13,7 +13,7 @@ import itertools
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -251,6 +251,31 @@ def compaction_changes_no_row(bench: Bench[EventStore]) -> None:
     _same_rows(bench.engine.arrow(bench.engine.table(before)), rows)
 
 
+def what_is_erased_is_gone(bench: Bench[EventStore]) -> None:
+    """Erased rows are gone, others and what was appended stay; only tables of records are erased."""
+    store = bench.open()
+    odd = ["it's", "a", "\\'; --", "é\n"]
+    rows = data.records(6)
+    names = [*odd, "kept", "also kept"]
+    rows = rows.set_column(rows.column_names.index("record_id"), "record_id", pa.array(names))
+    assert store.erase("records", odd) == 0, "a table that is not there holds nothing"
+    store.append("records", rows.slice(0, 3), writer="w", sequence=1)
+    store.append("records", rows.slice(3), writer="w", sequence=2)
+    before = store.version("records")
+    assert store.erase("records", [*odd, "never there"]) == 4
+    assert store.version("records") > before
+    for one in (store, bench.open()) if bench.lasting else (store,):
+        left = _read(bench, one, "records")
+        assert sorted(left["record_id"].to_pylist()) == ["also kept", "kept"]
+        assert one.erase("records", odd) == 0
+        assert one.erase("records", []) == 0
+        assert not one.append("records", rows, writer="w", sequence=2)
+    assert store.append("records", rows.slice(0, 1), writer="w", sequence=3)
+    assert _read(bench, store, "records").num_rows == 3
+    refused(BadValue, lambda: store.erase("signals", ["a"]))
+    refused(NotFound, lambda: store.erase("record", ["a"]))
+
+
 def another_process_sees_what_was_appended(bench: Bench[EventStore]) -> None:
     """Two stores on one folder see each other's rows."""
     if not bench.lasting:
@@ -481,6 +506,31 @@ def a_ledger_takes_each_key_once(bench: Bench[StateStore]) -> None:
     assert state.rows("signatures") == [{"n": 4}]
 
 
+def what_is_kept_can_be_written_anew(bench: Bench[StateStore]) -> None:
+    """Payloads, rows of ledgers and facts become what is made of them; all else stays."""
+    state = bench.open()
+    with state.lease("test") as lease:
+        state.transition(lease, _step("v1", None, "triggered", payload={"who": ["ada", "bob"]}))
+        state.set_fact(lease, "a", ["ada"])
+        state.add_row("intake", "k", {"who": ["ada"]})
+        before = state.journal()
+        rewritten = lambda value: (  # noqa: E731 - said where it is used
+            {k: [one for one in v if one != "ada"] for k, v in value.items()}
+            if isinstance(value, dict)
+            else value
+        )
+        state.rewrite(lease, rewritten)
+    if bench.lasting:
+        state = bench.open()
+    machine = state.machine(RELEASE, "v1")
+    assert machine is not None
+    assert (machine.state, machine.payload) == ("triggered", {"who": ["bob"]})
+    assert state.machines(RELEASE, ["triggered"]) == [machine]
+    assert state.journal() == [replace(row, payload={"who": ["bob"]}) for row in before]
+    assert (state.fact("a"), state.rows("intake")) == (["ada"], [{"who": []}])
+    refused(Busy, lambda: state.rewrite(Lease(epoch=lease.epoch - 1), rewritten))
+
+
 def _step(
     name: str, source: str | None, target: str, *, at: datetime = AT, **more: Any
 ) -> Transition:
@@ -547,6 +597,18 @@ def a_flipped_bit_is_noticed(bench: Bench[BlobStore]) -> None:
     assert blobs.get("model", digest) == b"model"
 
 
+def a_dropped_blob_is_gone(bench: Bench[BlobStore]) -> None:
+    """What was dropped is not found and can be put again; to drop it twice is to drop it once."""
+    blobs = bench.open()
+    digest, other = blobs.put("model", b"model"), blobs.put("model", b"other")
+    blobs.drop("model", digest)
+    blobs.drop("model", digest)
+    refused(NotFound, lambda: blobs.get("model", digest))
+    assert blobs.digests("model") == [other]
+    assert blobs.put("model", b"model") == digest
+    assert blobs.get("model", digest) == b"model"
+
+
 EVENTS: tuple[Callable[[Bench[EventStore]], None], ...] = (
     an_unknown_table_is_refused,
     a_new_store_is_empty,
@@ -559,6 +621,7 @@ EVENTS: tuple[Callable[[Bench[EventStore]], None], ...] = (
     the_version_grows_with_every_change,
     compaction_changes_no_row,
     another_process_sees_what_was_appended,
+    what_is_erased_is_gone,
 )
 """The promises of a store of events."""
 
@@ -574,6 +637,7 @@ STATE: tuple[Callable[[Bench[StateStore]], None], ...] = (
     a_lease_excludes_others,
     facts_are_kept,
     a_ledger_takes_each_key_once,
+    what_is_kept_can_be_written_anew,
 )
 """The promises of a store of state."""
 
@@ -582,5 +646,6 @@ BLOBS: tuple[Callable[[Bench[BlobStore]], None], ...] = (
     an_unknown_blob_is_not_found,
     a_name_is_no_path,
     a_flipped_bit_is_noticed,
+    a_dropped_blob_is_gone,
 )
 """The promises of a store of blobs."""

@@ -12,7 +12,7 @@ import os
 import time
 import uuid
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import ipc
 
+from tidemill.adapters.spool.erasing import from_batch, from_lines, from_segment, wanted
 from tidemill.adapters.spool.frames import FIELDS, KINDS, framed
 from tidemill.adapters.spool.lines import ends_of, lines_of
 from tidemill.adapters.spool.losses import Lost
@@ -29,8 +30,12 @@ from tidemill.adapters.spool.unread import over, parcels_of
 from tidemill.adapters.spool.writer import Writer
 from tidemill.core.errors import Unreachable
 from tidemill.core.failpoints import failpoint
-from tidemill.core.ports import Json, Parcel
+from tidemill.core.ports import Flaw, Json, Parcel
 
+
+
+_ABANDONED = 86_400.0
+"""Seconds after which nobody can still be writing a file that appears whole."""
 
 
 class Spool:
@@ -100,6 +105,38 @@ class Spool:
             else:
                 kept.add(path.stem)
         return {w: n for w, n in done.items() if w.split(":")[0] in kept}
+
+    def erase(self, table: str, ids: Collection[str], *, unit: str | None = None) -> int:
+        goes, n = wanted(table, ids, unit), 0
+        failpoint("spool.erase.before")
+        for path in sorted(self._folder.iterdir()) if self._folder.exists() else ():
+            if path.suffix == ".segment":
+                n += from_segment(path, goes)
+            elif path.suffix == ".jsonl":
+                n += from_lines(path, goes)
+            elif path.suffix == ".arrow" and (left := from_batch(path, goes)) is not None:
+                n += 1
+                if left:
+                    _write_whole(path, left)
+                else:
+                    path.unlink()
+        failpoint("spool.erase.after")
+        return n
+
+    def flaws(self) -> list[Flaw]:
+        """Tell of files that a killed process left unfinished: their calls did not return."""
+        found = self._folder.glob(".part-*") if self._folder.exists() else ()
+        old = time.time() - _ABANDONED
+        parts = [path for path in found if path.stat().st_mtime < old]
+        if not parts:
+            return []
+        return [
+            Flaw(
+                what=f"{len(parts):,} unfinished files of killed processes are in {self._folder}.",
+                fix="tidemill check --repair removes them.",
+                mend=lambda: [path.unlink(missing_ok=True) for path in parts],
+            )
+        ]
 
     def close(self) -> None:
         if "_writer" in self.__dict__:

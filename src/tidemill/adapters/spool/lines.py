@@ -19,7 +19,7 @@ def lines_of(path: Path, done: Mapping[str, int]) -> list[Parcel]:
     for table, columns in COLUMNS.items():
         writer = f"{path.stem}:{table}"
         start = max(done.get(writer, 0), 0)
-        rows = [r for t, r in map(_parse, data[start:end].splitlines()) if t == table]
+        rows = [r for t, r in map(parse, _said(data[start:end])) if t == table]
         if rows:
             parcels.append(
                 Parcel(
@@ -45,11 +45,18 @@ def ends_of(path: Path) -> dict[str, int]:
     ends, at = {}, 0
     for line in data[: _end(path, data)].splitlines(keepends=True):
         at += len(line)
-        ends[f"{path.stem}:{_parse(line)[0]}"] = at
+        if line.strip():
+            ends[f"{path.stem}:{parse(line)[0]}"] = at
     return ends
 
 
-def _parse(line: bytes) -> tuple[str, Json]:
+def _said(data: bytes) -> list[bytes]:
+    """Return the lines but those that are blank: what stood there was erased."""
+    return [line for line in data.splitlines() if line.strip()]
+
+
+def parse(line: bytes) -> tuple[str, Json]:
+    """Return the table and the row of a line."""
     try:
         said = json.loads(line)
         table, row = said["table"], dict(said["row"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from deltalake import (
 )
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
+from tidemill.adapters.stores.erasing import erase_rows, key_of
 from tidemill.adapters.stores.fetched import Fetched
 from tidemill.adapters.stores.listing import Listing
 from tidemill.adapters.stores.places import Bucket
@@ -159,6 +160,24 @@ class DeltaEvents:
                 raise self._failed(table, error) from error
             failpoint(f"events.{table}.compact.after")
 
+    def erase(self, table: str, ids: Collection[str]) -> int:
+        delta = self._table(_known(table))
+        key_of(table)
+        if delta is None:
+            return 0
+        failpoint("events.erase.before")
+        try:
+            n = erase_rows(delta, table, ids)
+        except Exception as error:
+            raise self._failed(table, error) from error
+        finally:
+            for kept in (self._open, self._listed, self._since):
+                kept.pop(table, None)
+        if self._fetch is not None:
+            self._fetch.clear()
+        failpoint("events.erase.after")
+        return n
+
     def flaws(self) -> Iterator[Flaw]:
         """Tell of files that are not as they were, and of those that no version needs."""
         for name in TABLES:
@@ -285,6 +304,10 @@ def _done(delta: DeltaTable, writer: str, sequence: int) -> bool:
 
 
 def _schema(table: str) -> pa.Schema:
+    return TABLES[_known(table)]
+
+
+def _known(table: str) -> str:
     if table not in TABLES:
         raise unknown("table", table, TABLES)
-    return TABLES[table]
+    return table

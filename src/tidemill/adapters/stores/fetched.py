@@ -57,6 +57,11 @@ class Fetched:
             self._tidy()
         return tuple(str(wanted[file]) for file in files)
 
+    def clear(self) -> None:
+        """Remove all copies, whoever may be reading them."""
+        for copy in self._folder.iterdir() if self._folder.exists() else ():
+            copy.unlink(missing_ok=True)
+
     def _fetch(self, file: str, copy: Path) -> None:
         handle, name = tempfile.mkstemp(dir=self._folder, prefix=".part-")
         try:

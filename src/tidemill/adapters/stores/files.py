@@ -59,6 +59,12 @@ class FileBlobs:
             return []
         return sorted(p.name for p in folder.iterdir() if _DIGEST.fullmatch(p.name))
 
+    def drop(self, kind: str, digest: str) -> None:
+        path = self._path(kind, digest)
+        failpoint("blobs.drop.before")
+        path.unlink(missing_ok=True)
+        failpoint("blobs.drop.after")
+
     def flaws(self) -> list[Flaw]:
         """Tell of files that a killed process left unfinished; nobody reads them."""
         return leftovers(self._folder)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tidemill.adapters.stores.erasing import key_of
 from tidemill.adapters.stores.files import check_name
 from tidemill.core.errors import Damaged, NotFound, unknown
 from tidemill.core.ports import Parcel, Snapshot
@@ -63,6 +65,18 @@ class MemoryEvents:
             self._rows[table] = self._rows[table].combine_chunks()
             self._versions[table] += 1
 
+    def erase(self, table: str, ids: Collection[str]) -> int:
+        if table not in TABLES:
+            raise unknown("table", table, TABLES)
+        key, rows = key_of(table), self._rows.get(table)
+        if rows is None:
+            return 0
+        names = pa.array(sorted(ids), pa.string())
+        left = rows.filter(pc.invert(pc.is_in(rows[key], names)))
+        self._rows[table] = left
+        self._versions[table] += 1
+        return rows.num_rows - left.num_rows
+
 
 class MemoryBlobs:
     """Content-addressed bytes, in this process."""
@@ -89,6 +103,10 @@ class MemoryBlobs:
         check_name(kind)
         return sorted(self._kept.get(kind, {}))
 
+    def drop(self, kind: str, digest: str) -> None:
+        check_name(kind, digest)
+        self._kept.get(kind, {}).pop(digest, None)
+
 
 class MemoryInbox:
     """Parcels in this process."""
@@ -105,6 +123,21 @@ class MemoryInbox:
     def discard(self, done: Mapping[str, int]) -> dict[str, int]:
         self._parcels = list(self.pending(done))
         return dict(done)
+
+    def erase(self, table: str, ids: Collection[str], *, unit: str | None = None) -> int:
+        before, left = 0, list[Parcel]()
+        for parcel in self._parcels:
+            rows, column = parcel.rows, parcel.columns.get("unit")
+            if parcel.table == table:
+                goes = [str(i) in ids for i in rows["record_id"].to_pylist()]
+                if table == "records" and unit is not None and column in rows.column_names:
+                    whose = rows[column].to_pylist()
+                    goes = [g or str(u) == unit for g, u in zip(goes, whose, strict=True)]
+                before += sum(goes)
+                rows = rows.filter(pa.array([not g for g in goes], pa.bool_()))
+            left.append(replace(parcel, rows=rows))
+        self._parcels = left
+        return before
 
     def close(self) -> None:
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -139,6 +139,22 @@ class MemoryState:
 
     def rows(self, table: str) -> list[Json]:
         return [json.loads(text) for text in self._ledgers.get(table, {}).values()]
+
+    def rewrite(self, lease: Lease, change: Callable[[Any], Any]) -> None:
+        self._fence(lease)
+
+        def changed(text: str) -> str:
+            return _text(change(json.loads(text)))
+
+        for of_kind in self._machines.values():
+            for name, entry in of_kind.items():
+                of_kind[name] = new = entry._replace(payload=changed(entry.payload))
+                self._in_state[new.known["kind"], new.state][name] = new
+        self._journal = [
+            (row, changed(p), frontier, who) for row, p, frontier, who in self._journal
+        ]
+        for kept in (self._facts, *self._ledgers.values()):
+            kept.update({key: changed(text) for key, text in kept.items()})
 
     def close(self) -> None:
         return

@@ -54,6 +54,12 @@ class BucketBlobs:
         names = (name.rpartition("/")[2] for name in self._place.names(f"{kind}/"))
         return sorted(name for name in names if _DIGEST.fullmatch(name))
 
+    def drop(self, kind: str, digest: str) -> None:
+        name = _name(kind, digest)
+        failpoint("blobs.drop.before")
+        self._place.delete(name)
+        failpoint("blobs.drop.after")
+
 
 def _name(kind: str, digest: str) -> str:
     check_name(kind, digest)

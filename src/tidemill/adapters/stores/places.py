@@ -10,7 +10,7 @@ import importlib
 import os
 import re
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -97,6 +97,11 @@ class Bucket:
                 return bytes(self.objects.get(name).bytes())
         except FileNotFoundError:
             return None
+
+    def delete(self, name: str) -> None:
+        """Remove an object; one that is not there is removed already."""
+        with suppress(FileNotFoundError), self._told():
+            self.objects.delete(name)
 
     def names(self, prefix: str) -> list[str]:
         """List the objects below a prefix that ends with a slash."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from tidemill.adapters.stores.databases import PATIENCE, Database
+from tidemill.adapters.stores.erasing import rewrite_texts, shrink
 from tidemill.adapters.stores.leases import held
 from tidemill.adapters.stores.schema import (
     facts,
@@ -228,6 +229,20 @@ class SqlState:
         query = sa.select(ledger.c.row).where(ledger.c.book == table).order_by(ledger.c.seq)
         with self._database.read() as db:
             return [_read(r) for r in db.execute(query).scalars()]
+
+    def rewrite(self, lease: Lease, change: Callable[[Any], Any]) -> None:
+        texts = (machines.c.payload, journal.c.payload, ledger.c.row, facts.c.value)
+
+        def changed(text: str) -> str:
+            return json.dumps(change(json.loads(text)), sort_keys=True)
+
+        failpoint("state.rewrite.before")
+        with self._fenced(lease) as db:
+            for column in texts:
+                rewrite_texts(db, column.table, column, changed)
+        failpoint("state.rewrite.within")
+        shrink(self._database, [column.table.name for column in texts])
+        failpoint("state.rewrite.after")
 
     def flaws(self) -> Iterator[Flaw]:
         """Tell what the database itself finds wrong, and whether it is migrated."""

@@ -33,6 +33,9 @@ def history(name: str, /, *, kind: str | None = None, options: Options = USUAL) 
 
 
 def _record(out: Console, found: Json) -> None:
+    if found["erased"] is not None:
+        _erased(out, found)
+        return
     record = found["record"]
     features = {k.removeprefix("f_"): v for k, v in record.items() if k.startswith("f_")}
     said = [record[k] for k in ("output", "output_text", "score") if k in record]
@@ -66,6 +69,17 @@ def _record(out: Console, found: Json) -> None:
         _listed(out, title, heads, map(_place, found[key]))
 
 
+def _erased(out: Console, found: Json) -> None:
+    gone = found["erased"]
+    out.print(facts([("record", found["id"]), ("erased", f"{at(gone['at'])} by {gone['who']}")]))
+    heads = ("release", "state", "dataset", "rows to train", "to test")
+    rows = (
+        (r["release"], r["state"], r["dataset"], r["learnt_from"], r["tested_on"])
+        for r in gone["releases"]
+    )
+    _listed(out, "Seen before by", heads, rows)
+
+
 def _dataset(out: Console, found: Json) -> None:
     held = found["held"]
     rows = [
@@ -73,6 +87,7 @@ def _dataset(out: Console, found: Json) -> None:
         ("digest", found["digest"]),
         ("formed", at(found["formed_at"])),
         ("rows", f"{held['train']:,} to train, {held['test']:,} to test"),
+        ("erased since", count(found["erased"], "row") if found["erased"] else None),
         ("from", f"{at(held['first'])} to {at(held['last'])}"),
         ("labels", _counted(held["sources"])),
         ("answered by", _counted(found["answered_by"])),

@@ -31,6 +31,9 @@ IDS = ("record_id", "id")
 TIMES = ("predicted_at", "time", "timestamp")
 
 
+app.command("tidemill.faces.cli.erasing:erase", name="erase")
+
+
 @app.command(name="import")
 def import_records(
     file: Path,

@@ -1,7 +1,8 @@
 """A dataset is an exact list of rows: ids, label versions, row hashes, weights, splits.
 
 It is rebuilt by id and verified, never by the version of a table; so compaction, vacuum and
-later imports leave it as it was, and a row that was erased is missed by name.
+later imports leave it as it was. A row that was erased leaves a keyed hash of its id, so that a
+rebuild says how many were, and verifies the rest: what is missing then is lost.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +30,7 @@ _COLUMNS = [
     *("row_hash", "weight", "source_kind", "split"),
 ]
 _FEATURES = "tidemill.features"
+_ERASED = b"tidemill.erased"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +42,16 @@ class Manifest:
     """
 
     rows: pa.Table
+    erased: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of each row that was erased since, the hidden id and the split."""
+    known_as: str = ""
+    """The digest of when no row had been erased; empty when none has."""
 
     @cached_property
     def digest(self) -> str:
-        """The content hash over every column, in canonical order."""
+        """The content hash over every column, in canonical order; erasing does not change it."""
+        if self.known_as:
+            return self.known_as
         digest = hashlib.sha256(json.dumps(_features(self.rows)).encode())
         for name in _COLUMNS:
             if name != "predicted_at":
@@ -60,6 +68,19 @@ class Manifest:
     def count(self, split: str) -> int:
         return int(pc.sum(pc.equal(self.rows["split"], split)).as_py() or 0)
 
+    def without(self, ids: pa.Array, hide: Callable[[str], str]) -> Manifest:
+        """Return the same dataset without the rows of some records, which count as erased."""
+        gone = pc.is_in(self.rows["record_id"], ids)
+        names, splits = (self.rows.filter(gone)[c].to_pylist() for c in ("record_id", "split"))
+        more = {hide(name): split for name, split in zip(names, splits, strict=True)}
+        if not more:
+            return self
+        return Manifest(
+            rows=self.rows.filter(pc.invert(gone)),
+            erased={**self.erased, **more},
+            known_as=self.digest,
+        )
+
     def to_bytes(self) -> bytes:
         return self._bytes
 
@@ -69,12 +90,23 @@ class Manifest:
         # A dictionary helps only where values repeat; ids and hashes never do.
         repeats: Any = ["source_kind", "split"]  # the stubs know of True and False only
         rows = self.rows.select(_COLUMNS)
+        if self.known_as:
+            said = json.dumps({"digest": self.known_as, "rows": dict(self.erased)}, sort_keys=True)
+            kept = rows.schema.metadata or {}
+            rows = rows.replace_schema_metadata({**kept, _ERASED: said.encode()})
         pq.write_table(rows, sink, compression="zstd", use_dictionary=repeats)
         return sink.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
-        return cls(rows=pq.read_table(io.BytesIO(data)))
+        rows = pq.read_table(io.BytesIO(data))
+        kept = dict(rows.schema.metadata or {})
+        said = json.loads(kept.pop(_ERASED, b"{}"))
+        if not said:
+            return cls(rows=rows)
+        # Not in the rows: what is made of them is another dataset.
+        rows = rows.replace_schema_metadata(kept)
+        return cls(rows=rows, erased=said["rows"], known_as=said["digest"])
 
 
 def entries(data: bytes, record_id: str) -> list[dict[str, Any]]:
