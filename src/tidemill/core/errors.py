@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+_LONG = 80
+"""Characters of a name that a list shows at most."""
 
 
 class TidemillError(Exception):
@@ -70,6 +73,19 @@ def _restore(kind: type[TidemillError], what: str, fix: str) -> TidemillError:
     return kind(what, fix=fix)
 
 
+def enumerated(names: Sequence[str], *, most: int = 40) -> str:
+    """List names, but not thousands of them.
+
+    Examples
+    --------
+    >>> enumerated(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    shown = [name if len(name) <= _LONG else f"{name[:_LONG]}…" for name in names[:most]]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> NotFound:
     """Build the error for a name that does not exist.
 
@@ -78,8 +94,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> NotFound:
     >>> print(unknown("metric", "acuracy", ["accuracy", "auc"]))
     unknown metric 'acuracy'. Fix: did you mean 'accuracy'? Known: accuracy, auc.
     """
-    names = sorted(known)
+    names, name = sorted(known), name if len(name) <= _LONG else f"{name[:_LONG]}…"
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    listed = ", ".join(names) if names else "none yet"
+    listed = enumerated(names) if names else "none yet"
     return NotFound(f"unknown {kind} {name!r}.", fix=f"{hint}Known: {listed}.")

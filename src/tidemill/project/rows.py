@@ -30,9 +30,9 @@ def arrow(data: Any) -> pa.Table:
             return pa.table({n: pa.array([r.get(n) for r in data]) for n in names})
         if hasattr(data, "__arrow_c_stream__"):
             return pa.table(data)
-    except (pa.ArrowInvalid, TypeError, ValueError, OverflowError) as error:
+    except Exception as error:  # noqa: BLE001 - a value of the user's may raise anything
         raise BadInput(
-            f"the rows cannot be read as a table: {' '.join(str(error).split())}.",
+            f"the rows cannot be read as a table: {_said(error)}.",
             fix="give every column values of one type.",
         ) from None
     raise BadInput(
@@ -44,19 +44,66 @@ def arrow(data: Any) -> pa.Table:
 def spread(value: Any, n: int, name: str) -> pa.Array:
     """Turn one value, or one for each of n rows, into a column."""
     if isinstance(value, str | bytes | float | int | bool | datetime) or value is None:
-        return pa.array([value] * n)
-    values = value if isinstance(value, pa.Array | pa.ChunkedArray) else list(value)
+        value = [value] * n
+    try:
+        values = value if isinstance(value, pa.Array | pa.ChunkedArray) else list(value)
+    except Exception as error:  # noqa: BLE001 - a value of the user's may raise anything
+        raise _unreadable(name, error) from None
     if len(values) != n:
         raise BadInput(
             f"{name} has {len(values)} values for {n} records.", fix="give one, or one a record."
         )
     try:
         return values if not isinstance(values, list) else pa.array(values)
-    except (pa.ArrowInvalid, TypeError, ValueError, OverflowError) as error:
+    except Exception as error:  # noqa: BLE001 - as above
+        raise _unreadable(name, error) from None
+
+
+def _unreadable(name: str, error: Exception) -> BadInput:
+    return BadInput(
+        f"the values of {name} cannot be read: {_said(error)}.", fix="give values of one type."
+    )
+
+
+def _said(error: Exception) -> str:
+    """Return what an error says, on one line, however much it says."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - even that may raise
+        text = ""
+    return (text or type(error).__name__)[:300].rstrip(".")
+
+
+def text_of(value: Any, name: str) -> str:
+    """Return a value as text.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be written down.
+    """
+    try:
+        return value.isoformat() if isinstance(value, datetime) else str(value)
+    except Exception as error:  # noqa: BLE001 - a value of the user's may raise anything
         raise BadInput(
-            f"the values of {name} cannot be read: {' '.join(str(error).split())}.",
-            fix="give values of one type.",
+            f"{name} is a {type(value).__name__} that cannot be written down: {_said(error)}.",
+            fix="give a text.",
         ) from None
+
+
+def tags_of(tags: Any) -> dict[str, Any] | None:
+    """Return tags as a dict, None where there are none.
+
+    Raises
+    ------
+    BadInput
+        If they are no mapping.
+    """
+    if tags is None or isinstance(tags, Mapping):
+        return {text_of(k, "the name of a tag"): v for k, v in tags.items()} if tags else None
+    raise BadInput(
+        f"tags are a {type(tags).__name__}, not names with texts.", fix="give {'name': 'text'}."
+    )
 
 
 def plain(value: Any) -> Any:

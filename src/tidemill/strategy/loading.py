@@ -87,7 +87,9 @@ def load_text(
         stack.callback(sys.modules.pop, name, None)
         try:
             exec(compile(source, str(path), "exec"), vars(module))  # noqa: S102 - the user's own
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - it may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - it may raise anything
             raise _broken(path, error, module) from None
         stack.pop_all()
     loaded(module)
@@ -119,7 +121,11 @@ def _git(git: str, folder: Path, *words: str) -> str:
 
 def _broken(path: Path, error: BaseException, module: types.ModuleType) -> BadInput:
     line = error.lineno if isinstance(error, SyntaxError) else _line(path, error)
-    what = error.what if isinstance(error, TidemillError) else f"{type(error).__name__}: {error}"
+    what = (
+        error.what
+        if isinstance(error, TidemillError)
+        else f"{type(error).__name__}: {_said(error)}"
+    )
     near = _nearest(error, vars(module))
     fix = f"did you mean {near!r}?" if near else "mend that line."
     if isinstance(error, TidemillError):
@@ -128,9 +134,17 @@ def _broken(path: Path, error: BaseException, module: types.ModuleType) -> BadIn
     return BadInput(f"{where}: {' '.join(str(what).split())[:500]}", fix=fix)
 
 
+def _said(error: BaseException) -> str:
+    """Return what an error says of itself, if it can say it."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - the user's own class
+        return "it cannot say what is wrong"
+
+
 def _nearest(error: BaseException, defined: dict[str, object]) -> str | None:
     """Find the name that was meant, when the error is about one that does not exist."""
-    words = re.findall(r"'([^']*)'", str(error))
+    words = re.findall(r"'([^']*)'", _said(error))
     name, known = None, set[str]()
     if isinstance(error, NameError):
         name, known = error.name, {*defined, *tidemill_names(), *dir(builtins)}
@@ -141,8 +155,8 @@ def _nearest(error: BaseException, defined: dict[str, object]) -> str | None:
         name, known = words[-1], set(dir(module))
         if isinstance(error, ImportError):
             name = words[0]
-    elif isinstance(error, TypeError) and "unexpected keyword" in str(error) and words:
-        owner = str(error).partition(".__init__")[0]
+    elif isinstance(error, TypeError) and "unexpected keyword" in _said(error) and words:
+        owner = _said(error).partition(".__init__")[0]
         fields = getattr(defined.get(owner), "__dataclass_fields__", ())
         name, known = words[0], {f for f in fields if f != "_"}
     return next(iter(difflib.get_close_matches(name or "", known, n=1)), None)

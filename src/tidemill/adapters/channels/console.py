@@ -6,6 +6,7 @@ import sys
 from typing import TextIO
 
 from tidemill.core.channels import Channel, Message, Undelivered
+from tidemill.core.printable import printable
 
 
 class Console(Channel):
@@ -36,7 +37,7 @@ class Console(Channel):
         stream: TextIO | None = sys.stderr if self._stream is None else self._stream
         head = f"[{message.severity}] {message.title} ({message.key})"
         lines = [head, *message.body.splitlines(), *([message.url] if message.url else [])]
-        text = "\n  ".join(lines) + "\n"
+        text = printable("\n  ".join(lines)) + "\n"
         try:
             if stream is None:
                 raise OSError("there is no standard error")  # noqa: TRY301 - pythonw, daemons

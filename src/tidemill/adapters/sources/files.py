@@ -5,10 +5,12 @@ from __future__ import annotations
 import fnmatch
 import gzip
 import os
+import re
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.json
@@ -19,6 +21,9 @@ from tidemill.core.errors import BadInput, NotFound, TidemillError
 
 REMOTE = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs")
 _PATTERN = "*?["
+_DEEPEST = 100
+_QUOTED = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _KINDS = {
     ".parquet": "parquet",
     ".pq": "parquet",
@@ -219,6 +224,8 @@ def _csv(raw: bytes, file: str, texts: Sequence[str]) -> pa.Table:
 def _json(raw: bytes, file: str, texts: Sequence[str]) -> pa.Table:
     if raw.lstrip().startswith(b"["):
         raise BadInput(f"{file} is one JSON list.", fix="write one object on each line.")
+    if _depth(raw) > _DEEPEST:  # Arrow would overflow the stack, and the process with it
+        raise BadInput(f"{file} is nested more than {_DEEPEST} deep.", fix="write plain values.")
     blocks = (BLOCK, min(len(raw) + 1, 2**31 - 1))
     for block in blocks:
         try:
@@ -229,6 +236,16 @@ def _json(raw: bytes, file: str, texts: Sequence[str]) -> pa.Table:
             if block == blocks[-1]:
                 raise _failed(file, error) from None
     raise AssertionError  # pragma: no cover - the loop ends in return or raise
+
+
+def _depth(raw: bytes) -> int:
+    """Say how deep the lists and objects of a JSON text lie in one another."""
+    marks = np.frombuffer(_QUOTED.sub(b"", raw).translate(None, _NO_BRACKETS), np.uint8)
+    opens = np.isin(marks, np.frombuffer(b"[{", np.uint8))
+    depth = np.cumsum(np.where(opens, 1, -1))
+    # What closes more than was opened hides nothing: Arrow reads blocks one by one.
+    lowest = np.minimum.accumulate(np.minimum(depth, 0))
+    return int((depth - lowest).max(initial=0))
 
 
 def _delta(path: str) -> pyarrow.dataset.Dataset:

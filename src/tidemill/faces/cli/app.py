@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Group
 
 from tidemill import __version__
 from tidemill.core.errors import TidemillError
+from tidemill.core.printable import printable, printable_json
 from tidemill.faces.cli.exits import Exit, exit_of
 
 _HERE = "tidemill.faces.cli"
@@ -138,6 +139,7 @@ def _explain(error: Exception) -> tuple[str, str, Exit]:
 def _tell(words: list[str], what: str, fix: str, code: Exit) -> Exit:
     what, fix = " ".join(what.split()), " ".join(fix.split())
     if "--json" in words:
-        print(json.dumps({"error": what, "fix": fix, "exit": int(code)}, ensure_ascii=False))
-    print(f"tidemill: {what} Fix: {fix}", file=sys.stderr)
+        told = {"error": what, "fix": fix, "exit": int(code)}
+        print(printable_json(json.dumps(told, ensure_ascii=False)))
+    print(printable(f"tidemill: {what} Fix: {fix}"), file=sys.stderr)
     return code

@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 
+from tidemill.core.printable import printable, printable_json
 from tidemill.faces.cli.options import Options
 
 if TYPE_CHECKING:  # ports loads Ibis
@@ -23,13 +25,26 @@ Show = Callable[[Console], None]
 def answer(document: Json, options: Options, show: Show) -> None:
     """Print a document as JSON, or let ``show`` print it for people."""
     if options.json:
-        print(json.dumps(document, ensure_ascii=False, allow_nan=False, default=str))
+        print(as_json(document))
     else:
         show(out())
 
 
+def as_json(document: Json) -> str:
+    """Write a document on one line that a terminal may be given."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, default=str)
+    return printable_json(text)
+
+
 class _Out(Console):
-    """A console that leaves it to ``main`` what a closed pipe means."""
+    """A console that shows control characters, and leaves to ``main`` what a closed pipe means."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else printable(segment.text)
+            yield segment if text == segment.text else Segment(text, segment.style)
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
@@ -42,12 +57,12 @@ def out() -> Console:
 
 def err() -> Console:
     """Return standard error, for what is not the answer."""
-    return Console(stderr=True, markup=False, highlight=False, emoji=False)
+    return _Out(stderr=True, markup=False, highlight=False, emoji=False)
 
 
 def note(text: str) -> None:
     """Tell something that is not the answer, on standard error."""
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
 
 
 def table(
@@ -59,7 +74,7 @@ def table(
         is_number = name in right
         made.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        made.add_row(*("-" if v is None or v == "" else str(v) for v in row))
+        made.add_row(*("-" if v is None or v == "" else printable(str(v)) for v in row))
     return made
 
 
@@ -70,7 +85,7 @@ def facts(rows: Iterable[tuple[str, object]]) -> Table:
     made.add_column(overflow="fold")
     for name, value in rows:
         if value not in (None, ""):
-            made.add_row(name, str(value))
+            made.add_row(name, printable(str(value)))
     return made
 
 

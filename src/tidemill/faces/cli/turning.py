@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +16,7 @@ from tidemill.core.machines import RELEASE
 from tidemill.core.ports import Json
 from tidemill.faces.cli.exits import Exit
 from tidemill.faces.cli.options import USUAL, Options
-from tidemill.faces.cli.printing import answer, at, count, out, table
+from tidemill.faces.cli.printing import answer, as_json, at, count, out, table
 
 if TYPE_CHECKING:
     from tidemill.project import Mill
@@ -207,4 +206,4 @@ def show_rest(console: Console, found: Plan, waiting: list[str], options: Option
 def print_line(document: Json) -> None:
     """Print one JSON line, at once."""
     with suppress(BrokenPipeError):
-        print(json.dumps(document, ensure_ascii=False, default=str), flush=True)
+        print(as_json(document), flush=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from tidemill.core.errors import BadInput, BadValue
+from tidemill.core.errors import BadInput, BadValue, enumerated
 from tidemill.faces.cli.exits import Exit
 from tidemill.faces.cli.options import Options
 from tidemill.faces.cli.printing import answer, count, facts, table
@@ -61,7 +61,7 @@ class Understood:
         if found is None and need:
             raise BadInput(
                 f"{self.path} has no column {' or '.join(usual)}.",
-                fix=f"say which one it is with {need}; there are: {', '.join(self.names)}.",
+                fix=f"say which one it is with {need}; there are: {enumerated(self.names)}.",
             )
         if found is not None:
             self.columns[meaning] = found

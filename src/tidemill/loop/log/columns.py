@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from tidemill.core.errors import BadInput, BadValue, unknown
 from tidemill.core.records import MOMENT
+from tidemill.loop.log.ordinary import ordinary
 
 NUMBER, TEXT, DATE, VECTOR = "number", "text", "moment", "vector"
 _TYPES: dict[str, pa.DataType] = {
@@ -95,6 +96,7 @@ class Reading:
         names = self.rows.column_names
         for name in sorted({n for n in names if names.count(n) > 1}):
             raise BadInput(f"the column {name!r} is there more than once.", fix="rename one.")
+        self.rows = ordinary(self.rows)
 
     def refuse(self, bad: Mask | Sequence[int], reason: str) -> None:
         """Mark rows, by mask or by index; the first reason for a row stays."""
