@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tidemill.adapters.projections import Autoencoder, Density
-    from tidemill.adapters.spool.logger import Logger
+    from tidemill.faces.service import Logger
     from tidemill.core.costs import Costs
     from tidemill.faces.comparing import drift
     from tidemill.faces.notebook import Backtest, backtest
@@ -114,7 +114,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Costs": "tidemill.core.costs",
-    "Logger": "tidemill.adapters.spool.logger",
+    "Logger": "tidemill.faces.service",
     "Backtest": "tidemill.faces.notebook",
     "backtest": "tidemill.faces.notebook",
     "Automatic": "tidemill.loop.curation",

@@ -385,6 +385,8 @@ class World:
     salt: str
     place: str = ""
     """Names this machine, where several turn one mill: what was taken in from its own inbox."""
+    shared_inbox: bool = False
+    """Whether all those machines take in from one inbox."""
     door: Callable[[datetime], Any] | None = None
     """Opens the door to data at a moment, where a store knows a faster way than the engine."""
     recall: Callable[[tuple[Any, ...], Callable[[], Any]], Any] | None = None

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from tidemill.adapters.spool.inbox import Spool
 from tidemill.adapters.stores.files import write_whole
 from tidemill.adapters.trainers.placed import PlacedJobs
 from tidemill.adapters.trainers.pool import ProcessPool
@@ -17,7 +16,7 @@ from tidemill.project.config import CONFIG, STRATEGY, read_config
 from tidemill.project.engines import engine_of
 from tidemill.project.in_place import in_place, written_sources
 from tidemill.project.mill import Mill
-from tidemill.project.places import here, state_of, stores_of, written
+from tidemill.project.places import here, shares_spool, spool_of, state_of, stores_of, written
 from tidemill.project.sources import Outcomes, Table
 
 
@@ -56,7 +55,8 @@ def open_project(
         state=state,
         blobs=blobs,
         jobs=PlacedJobs(jobs, state, place) if place else jobs,
-        inbox=Spool(folder / "spool"),
+        inbox=spool_of(folder, config),
+        shared_inbox=shares_spool(config),
         salt=config["salt"],
         place=place,
     )

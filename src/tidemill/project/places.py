@@ -13,19 +13,25 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tidemill.adapters.spool.logger import spool_folder
 from tidemill.core.errors import BadInput, BadValue, Damaged
 from tidemill.core.ports import BlobStore, EventStore
 
 if TYPE_CHECKING:
+    from tidemill.adapters.spool.inbox import Spool
     from tidemill.adapters.stores.sql import SqlState
 
 _NAME = re.compile(r"\$\{(\w+)\}")
-_KNOWN = {"state": {"url", "schema"}, "events": {"url", "endpoint", "region"}}
+_KNOWN = {
+    "state": {"url", "schema"},
+    "events": {"url", "endpoint", "region"},
+    "spool": {"url", "endpoint", "region"},
+}
 _TABLES = "s3://bucket/prefix, or a folder that every machine sees"
 
 
 def read_places(config: dict[str, Any], where: Path) -> dict[str, dict[str, str]]:
-    """Read ``[state]`` and ``[events]``, with the values of environment variables put in.
+    """Read ``[state]``, ``[events]`` and ``[spool]``, with the values of environment variables put in.
 
     Raises
     ------
@@ -109,6 +115,37 @@ def stores_of(folder: Path, config: dict[str, Any]) -> tuple[EventStore, BlobSto
         return DeltaEvents(place, copies=folder / "copies"), BucketBlobs(place / "store")
     shared = folder / said["url"]  # which stays as it is when it is absolute
     return DeltaEvents(shared), FileBlobs(shared / "store")
+
+
+def spool_of(folder: Path, config: dict[str, Any]) -> Spool:
+    """Open the inbox of a project: its spool, one that machines share, or also a bucket.
+
+    Raises
+    ------
+    BadInput
+        If it is said to be what it cannot be.
+    """
+    from tidemill.adapters.spool.inbox import Spool
+
+    said = config["spool"]
+    if not said:
+        return Spool(folder / "spool")
+    if said["url"].startswith("file:///"):
+        return Spool(spool_folder(Path(said["url"].removeprefix("file://"))))
+    if not said["url"].startswith(("s3://", "s3a://")):
+        raise BadInput(
+            f"{said['url']!r} cannot be the url of [spool].",
+            fix="write it like s3://bucket/prefix, or file:///folder/that/every/machine/sees.",
+        )
+    from tidemill.adapters.spool.shipped import ShippedSpool
+    from tidemill.adapters.stores.places import Bucket, pick
+
+    return ShippedSpool(folder / "spool", Bucket(said["url"], **pick(said)))
+
+
+def shares_spool(config: dict[str, Any]) -> bool:
+    """Say whether several machines take in from one folder."""
+    return str(config["spool"].get("url", "")).startswith("file://")
 
 
 def here(folder: Path, config: dict[str, Any]) -> str:

@@ -89,6 +89,8 @@ def _note_lost(turn: Turn, lease: Lease, parcel: Parcel) -> None:
 
 def _done(turn: Turn) -> str:
     """Name what is known of the inbox of this machine; another's is not forgotten by it."""
+    if turn.world.shared_inbox:
+        return "inbox shared"
     return f"inbox {turn.world.place}" if turn.world.place else "inbox"
 
 

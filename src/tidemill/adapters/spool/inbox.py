@@ -32,8 +32,6 @@ from tidemill.core.errors import Unreachable
 from tidemill.core.failpoints import failpoint
 from tidemill.core.ports import Flaw, Json, Parcel
 
-
-
 _ABANDONED = 86_400.0
 """Seconds after which nobody can still be writing a file that appears whole."""
 
@@ -89,7 +87,7 @@ class Spool:
                 elif path.suffix == ".jsonl":
                     yield from lines_of(path, done)
                 elif path.suffix == ".losses":
-                    yield from _lost(path, done)
+                    yield from lost_of(path.stem, Lost.read(path), done)
 
     def discard(self, done: Mapping[str, int]) -> dict[str, int]:
         if not self._folder.exists():
@@ -152,8 +150,9 @@ def _in_order(folder: Path) -> list[Path]:
     return [path for *_, path in sorted(found)]
 
 
-def _lost(path: Path, done: Mapping[str, int]) -> list[Parcel]:
-    lost, writer = Lost.read(path), f"{path.stem}:lost"
+def lost_of(stem: str, lost: Lost, done: Mapping[str, int]) -> list[Parcel]:
+    """Return what a writer lost as a parcel, if that was not heard yet."""
+    writer = f"{stem}:lost"
     if lost.total <= done.get(writer, 0):
         return []
     rows = [{"reason": r, "n": n} for r, n in lost.counts.items()]

@@ -9,12 +9,16 @@ import weakref
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tidemill.adapters.spool.frames import framed
 from tidemill.adapters.spool.queued import Queued
-from tidemill.adapters.spool.writer import Writer
+from tidemill.adapters.spool.shipping import Shipper
+from tidemill.adapters.spool.writer import Forked, Writer
 from tidemill.core.errors import BadInput, BadValue
+
+if TYPE_CHECKING:
+    from tidemill.core.ports import Objects
 
 Durability = Literal["process", "disk", "memory"]
 _DURABILITIES = ("process", "disk", "memory")
@@ -34,7 +38,8 @@ class Logger:
     Parameters
     ----------
     where
-        The folder of the project, or a folder named ``spool`` that its mill reads.
+        The folder of the project, or a folder named ``spool`` that its mill reads; or
+        ``s3://bucket/prefix``, as ``[spool] url`` of a mill's project.toml says (extra ``s3``).
     model
         The version of your model, for records that name none.
     durability
@@ -43,11 +48,19 @@ class Logger:
         ``"memory"``: at once; a thread writes, and a kill loses what it has not written yet.
     queue
         Records at most that wait to be written under ``"memory"``; more are lost, and counted.
+    keep
+        For a bucket: the folder of this machine where rows wait until a thread has shipped them;
+        one below the temporary folder if left out. Where that does not outlive the machine, as in
+        a pod, a kill loses what was not shipped.
+    every
+        For a bucket: seconds between shipments. :meth:`flush` and :meth:`close` ship too.
 
     Raises
     ------
     BadInput, BadValue
-        Here only: if ``where`` is no folder of a file system, or there is no such durability.
+        Here only: if ``where`` is no folder and no bucket, or there is no such durability.
+    MissingExtra
+        Here only: for a bucket, if obstore is not installed.
 
     Examples
     --------
@@ -66,16 +79,16 @@ class Logger:
         model: str | None = None,
         durability: Durability = "process",
         queue: int = 10_000,
+        keep: str | Path | None = None,
+        every: float = 5.0,
     ) -> None:
-        if "://" in str(where):
-            raise BadInput(f"{str(where)!r} is no folder.", fix="give the folder of a project.")
         if durability not in _DURABILITIES:
             raise BadValue(
                 f"there is no durability {durability!r}.",
                 fix=f"give one of {', '.join(_DURABILITIES)}.",
             )
-        folder = Path(where).absolute()
-        self._folder = folder if folder.name == "spool" else folder / "spool"
+        folder, objects = self._reach(str(where), keep)
+        self._folder = spool_folder(folder)
         self._model = model
         writer = Writer(self._folder, sync=durability == "disk")
         self._kept, self._writer, self._put = _Kept(writer), writer, writer.put
@@ -85,7 +98,12 @@ class Logger:
         elif durability == "memory":
             self._queue = Queued(self._kept.write, queue)
             self._put = self._later
-        self._at_end = weakref.finalize(self, _end, self._queue, writer)
+        self._shipper: Shipper | None = None
+        if objects is not None:
+            self._shipper = Shipper(writer, objects, every=every, warn=self._kept.warn)
+            self._put_here, self._put = self._put, self._put_and_ship
+            Forked(self._ship_again)
+        self._at_end = weakref.finalize(self, _end, self._queue, writer, self._shipper)
 
     def log(
         self,
@@ -180,11 +198,13 @@ class Logger:
             self._kept.lose(_reason(error), error)
 
     def flush(self) -> None:
-        """Return when all that was logged is on the disk, or counted as lost."""
+        """Return when all that was logged is on the disk and shipped, or counted as lost."""
         try:
             if self._queue is not None:
                 self._queue.flush()
             self._writer.sync()
+            if self._shipper is not None:
+                self._shipper.ship()
         except Exception as error:  # noqa: BLE001 - never into the caller
             self._kept.warn("not flushed", error)
 
@@ -197,13 +217,17 @@ class Logger:
             self._kept.warn("not closed", error)
 
     def counts(self) -> dict[str, Any]:
-        """Say what this process logged, what it lost by reason, and where it logs to."""
+        """Say what this process logged, what it lost by reason, and where it logs to.
+
+        For a bucket also how many rows wait on this machine, those of other processes too.
+        """
         own = self._writer.own
         lost = {reason: n for reason, n in own.losses.counts.items() if n}
         return {
             "logged": self._writer.written(),
             "lost": lost,
             "where": str(self._folder),
+            **({} if self._shipper is None else {"waiting": self._shipper.waiting()}),
         }
 
     def __enter__(self) -> Self:
@@ -211,6 +235,28 @@ class Logger:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _reach(self, where: str, keep: str | Path | None) -> tuple[Path, Objects | None]:
+        """Return the folder to write to, and the bucket to ship to."""
+        del keep
+        if "://" in where and not where.startswith("file://"):
+            raise BadInput(
+                f"{where!r} is no folder and no bucket.",
+                fix="give the folder of a project, or s3://bucket/prefix.",
+            )
+        return Path(where.removeprefix("file://")), None
+
+    def _put_and_ship(self, kind: int, fields: tuple[Any, ...], now: int) -> None:
+        """Keep the first call of a process, and begin to ship."""
+        if self._shipper is not None:
+            self._shipper.start()
+        self._put = self._put_here
+        self._put(kind, fields, now)
+
+    def _ship_again(self) -> None:
+        """Let a fork ship for itself."""
+        if self._put == self._put_here:
+            self._put = self._put_and_ship
 
     def _through(self, kind: int, fields: tuple[Any, ...], _: int) -> None:
         self._writer.write(*framed(kind, fields))
@@ -269,7 +315,15 @@ def _moment(time: Any) -> str:
     return time.isoformat() if isinstance(time, datetime) else str(time)
 
 
-def _end(queue: Queued | None, writer: Writer) -> None:
+def _end(queue: Queued | None, writer: Writer, shipper: Shipper | None) -> None:
     if queue is not None:
         queue.close()
     writer.close()
+    if shipper is not None:
+        shipper.close()
+
+
+def spool_folder(folder: Path) -> Path:
+    """Return the spool of a project's folder, or the folder itself where that is its name."""
+    folder = folder.absolute()
+    return folder if folder.name == "spool" else folder / "spool"

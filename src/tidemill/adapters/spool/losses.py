@@ -103,7 +103,12 @@ class Lost:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a file of losses, whatever it holds."""
-        page = path.read_bytes()[:_SIZE].ljust(_SIZE, b"\0")
+        return cls.of(path.read_bytes())
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """Read what such a file holds."""
+        page = data[:_SIZE].ljust(_SIZE, b"\0")
         magic, pid, where = _FIXED.unpack_from(page, 0)
         numbers = _COUNTS.unpack_from(page, _AT) if magic == MAGIC else (0,) * len(REASONS)
         known = {r: n for r, n in zip(REASONS, numbers, strict=True) if 0 < n < 2**63}

@@ -18,9 +18,13 @@ PARCEL = 50_000
 
 def parcels_of(path: Path, done: Mapping[str, int]) -> Iterator[Parcel]:
     """Cut what waits in a segment into parcels, each of one table and of so many rows at most."""
-    data, _ = read(path)
+    yield from parcels_in(path.stem, read(path)[0], done)
+
+
+def parcels_in(stem: str, data: bytes, done: Mapping[str, int]) -> Iterator[Parcel]:
+    """Cut what waits in the bytes of a segment into parcels."""
     waiting: dict[str, list[tuple[int, Any]]] = {table: [] for table in COLUMNS}
-    ends = {table: done.get(f"{path.stem}:{table}", 0) for table in COLUMNS}
+    ends = {table: done.get(f"{stem}:{table}", 0) for table in COLUMNS}
     for frame in frames(data):
         # Of records and of what cannot be read the table is known without looking inside.
         if not (frame.end <= ends["records"] and _is_record(frame)):
@@ -34,7 +38,7 @@ def parcels_of(path: Path, done: Mapping[str, int]) -> Iterator[Parcel]:
                 table=table,
                 rows=table_of(_columns(table, [row for _, row in part]), NEEDED[table]),
                 columns=COLUMNS[table],
-                writer=f"{path.stem}:{table}",
+                writer=f"{stem}:{table}",
                 sequence=part[-1][0],
                 source="log",
             )
@@ -48,7 +52,12 @@ def _columns(table: str, rows: list[Any]) -> dict[str, list[Any]]:
 def over(path: Path, done: Mapping[str, int]) -> bool:
     """Say whether a segment's writer is gone and all of it was taken in."""
     data, ended = read(path)
-    return ended and all(f.end <= done.get(f"{path.stem}:{_table(f)}", 0) for f in frames(data))
+    return ended and all_done(path.stem, data, done)
+
+
+def all_done(stem: str, data: bytes, done: Mapping[str, int]) -> bool:
+    """Say whether all in the bytes of a segment was taken in."""
+    return all(f.end <= done.get(f"{stem}:{_table(f)}", 0) for f in frames(data))
 
 
 def _is_record(frame: Frame) -> bool:

@@ -15,6 +15,7 @@ import time
 import uuid
 import weakref
 from collections import deque
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +51,17 @@ class Own:
         self.numbers = itertools.count()
 
 
-class _Forked:
-    """Tells a writer, while there is one, that it stands in a fork."""
+class Forked:
+    """Calls a method of an object, while there is one, in each fork."""
 
-    def __init__(self, writer: weakref.ref[Writer]) -> None:
-        self._writer = writer
+    def __init__(self, method: Callable[[], None]) -> None:
+        self._method = weakref.WeakMethod(method)
+        os.register_at_fork(after_in_child=self)
 
     def __call__(self) -> None:
-        writer = self._writer()
-        if writer is not None:
-            writer.forked()
+        method = self._method()
+        if method is not None:
+            method()
 
 
 class Writer:
@@ -78,7 +80,7 @@ class Writer:
         self.folder, self._sync = folder, sync
         self.own = Own()
         """What this process has."""
-        os.register_at_fork(after_in_child=_Forked(weakref.ref(self)))
+        Forked(self.forked)
 
     def put(self, kind: int, fields: tuple[Any, ...], now: int) -> None:
         """Keep the fields of a call; the fast way, where nobody waits for the disk.
@@ -146,16 +148,37 @@ class Writer:
             for segment in own.all:
                 segment.sync()
 
+    def seal(self) -> None:
+        """Seal the segments that hold something and that nobody writes to just now."""
+        own = self.own
+        with self._still(own):
+            for _ in range(len(own.free)):
+                with contextlib.suppress(IndexError):  # a thread took it meanwhile
+                    segment = own.free.popleft()
+                    if segment.frames:
+                        _end(own, segment)
+                    else:
+                        own.free.append(segment)
+
     def close(self) -> None:
         """Seal what this process wrote; a later write begins anew."""
         own = self.own
+        with self._still(own):
+            while own.free:  # one that a thread writes to just now is left to the kernel's lock
+                _end(own, own.free.pop())
+            own.losses.close()
+
+    @contextlib.contextmanager
+    def _still(self, own: Own) -> Generator[None]:
+        """Hold back who flushes and who makes segments; what is written is on the disk then."""
         with own.synced:
             while own.syncing:
                 own.synced.wait()
             with own.lock:
-                while own.free:  # one that a thread writes to just now is left to the kernel's lock
-                    _end(own, own.free.pop())
-                own.losses.close()
+                if self._sync:
+                    for segment in own.all:
+                        segment.sync()
+                yield
 
     def forked(self) -> None:
         """Begin anew in a fork.
