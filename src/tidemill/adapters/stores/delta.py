@@ -20,7 +20,7 @@ from deltalake import (
 )
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from tidemill.adapters.stores.erasing import erase_rows, key_of
+from tidemill.adapters.stores.erasing import erase_log, erase_rows, key_of
 from tidemill.adapters.stores.fetched import Fetched
 from tidemill.adapters.stores.listing import Listing
 from tidemill.adapters.stores.places import Bucket
@@ -168,6 +168,7 @@ class DeltaEvents:
         failpoint("events.erase.before")
         try:
             n = erase_rows(delta, table, ids)
+            erase_log(delta, self._where / table)
         except Exception as error:
             raise self._failed(table, error) from error
         finally:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from deltalake import DeltaTable, WriterProperties
 
 from tidemill.adapters.stores.databases import Database
+from tidemill.adapters.stores.places import Bucket
 from tidemill.core.erasure import ERASABLE, KEYS
 from tidemill.core.errors import BadValue, Busy
 from tidemill.core.failpoints import failpoint
 
 TOGETHER = 2_000
 """Ids of one predicate; each rewrites the files that hold them."""
-_KEEPING = "delta.logRetentionDuration"
-_USUAL = "interval 30 days"
+_ENTRY = re.compile(r"\d{20}(?=\.)")
 _PATIENCE = 10.0
 """Seconds in which readers of the state may end."""
 
@@ -38,11 +40,7 @@ def key_of(table: str) -> str:
 
 
 def erase_rows(delta: DeltaTable, table: str, ids: Collection[str]) -> int:
-    """Remove rows from a table, then files and log entries that knew of rows removed ever.
-
-    The log names the least and the greatest value of each file, and what was deleted by which
-    condition: it is summed up, and its entries before that go too.
-    """
+    """Remove rows from a table, then the files of rows that were removed ever."""
     key, wanted, n = key_of(table), sorted(ids), 0
     style = WriterProperties(compression="ZSTD", compression_level=1)
     for first in range(0, len(wanted), TOGETHER):
@@ -53,15 +51,29 @@ def erase_rows(delta: DeltaTable, table: str, ids: Collection[str]) -> int:
         n += int(said["num_deleted_rows"])
     failpoint("events.erase.within")
     delta.vacuum(0, dry_run=False, enforce_retention_duration=False, full=True)
-    before = delta.metadata().configuration.get(_KEEPING, _USUAL)
-    delta.alter.set_table_properties({_KEEPING: "interval 0 seconds"})
-    delta.create_checkpoint()
-    time.sleep(0.002)  # an entry goes when it is older than now, in milliseconds
-    delta.cleanup_metadata()
-    delta.alter.set_table_properties(
-        {_KEEPING: _USUAL if before.startswith("interval 0") else before}
-    )
     return n
+
+
+def erase_log(delta: DeltaTable, where: Path | Bucket) -> None:
+    """Sum up the log of a table, and remove what it said before.
+
+    It names the least and the greatest value of each file, and what was deleted by which condition.
+    """
+    delta.create_checkpoint()
+    folder = where / "_delta_log"
+    names = (
+        [path.name for path in folder.iterdir()]
+        if isinstance(folder, Path)
+        else [name.rpartition("/")[2] for name in folder.names("")]
+    )
+    for name in names:
+        entry = _ENTRY.match(name)
+        # Of a commit that was killed, too.
+        if name.startswith("_commit_") or (entry and int(entry[0]) < delta.version()):
+            if isinstance(folder, Path):
+                (folder / name).unlink(missing_ok=True)
+            else:
+                folder.delete(name)
 
 
 def rewrite_texts(
