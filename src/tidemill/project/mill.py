@@ -30,8 +30,9 @@ from tidemill.measures.profile import Profile
 from tidemill.monitoring.messages import Commands
 from tidemill.project.channels import Addressed
 from tidemill.project.config import STRATEGY, default_user, read_config
-from tidemill.project.rows import arrow, plain, spread
+from tidemill.project.rows import arrow, plain, spread, tags_of, text_of
 from tidemill.strategy import importing, importing_profiles, loading, registry
+from tidemill.strategy.models import model_of
 from tidemill.strategy.storing import Counts
 from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import Plan, plan, settle
@@ -119,22 +120,24 @@ class Mill:
         ['a']
         """
         if isinstance(features, Mapping):
-            key = self._spool.new_id() if record_id is None else str(record_id)
+            key = self._spool.new_id() if record_id is None else text_of(record_id, "record_id")
             row = {
                 "record_id": key,
                 "predicted_at": self._moment(time),
-                "features": {str(k): plain(v) for k, v in features.items()},
+                "features": {
+                    text_of(k, "the name of a feature"): plain(v) for k, v in features.items()
+                },
                 "output": plain(output),
                 "score": plain(score),
                 "unit": plain(unit),
-                "tags": dict(tags) if tags else None,
+                "tags": tags_of(tags),
                 "model": model,
                 "latency_ms": plain(latency_ms),
                 "payload": payload,
             }
             self._spool.write("records", row)
             return [key]
-        table = arrow(features)
+        table, said = arrow(features), tags_of(tags) or {}
         n = table.num_rows
         if not n:
             return []
@@ -149,11 +152,11 @@ class Mill:
             "unit": unit,
             "model": model,
             "latency_ms": latency_ms,
-            **{f"tag_{k}": v for k, v in (tags or {}).items()},
+            **{f"tag_{k}": v for k, v in said.items()},
         }
         columns: dict[str, Any] = {"prefix": FEATURE}
-        if tags:
-            columns["tags"] = [f"tag_{k}" for k in tags]
+        if said:
+            columns["tags"] = [f"tag_{k}" for k in said]
         for name, value in extra.items():
             if value is not None:
                 whole = whole.append_column(name, spread(value, n, name))
@@ -187,7 +190,7 @@ class Mill:
     def _moment(self, time: Any) -> str:
         """Write a time down as it was given; one that cannot be read goes to the quarantine."""
         at = self.world.clock.now() if time is None else time
-        return at.isoformat() if isinstance(at, datetime) else str(at)
+        return text_of(at, "time")
 
     def predict(
         self,
@@ -244,7 +247,8 @@ class Mill:
                 f"release {version!r} has no model.", fix="see 'tidemill releases list'."
             )
         kept = machine.payload["model"]
-        return load_model(self.world.blobs.get("models", kept["digest"])), kept["features"]
+        data = model_of(self.world, version, kept["digest"])
+        return load_model(data), kept["features"]
 
     def _load(self, version: str) -> tuple[str, object, dict[str, str]]:
         with self._lock:

@@ -30,6 +30,7 @@ from tidemill.strategy import labelling
 from tidemill.strategy.checking import recent, spot_check
 from tidemill.strategy.forming import form_test
 from tidemill.strategy.jobs import begin, end, worth_another_try
+from tidemill.strategy.models import model_of
 from tidemill.strategy.signing import signature_for
 from tidemill.strategy.turn import Step, Turn
 
@@ -369,7 +370,7 @@ def _models(turn: Turn, wanted: dict[str, str | None], own: Json | None = None) 
         machine = turn.world.state.machine(RELEASE, version) if version else None
         payload = own if name == "candidate" else machine.payload if machine else None
         if payload and "model" in payload:
-            found[name] = turn.world.blobs.get("models", payload["model"]["digest"])
+            found[name] = model_of(turn.world, str(version), payload["model"]["digest"])
     return found
 
 
