@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -22,6 +24,7 @@ from tidemill.project import open_project
 from tidemill.strategy import erasing
 from tidemill.strategy.check import problems
 
+DOCS = Path(__file__).parents[3] / "docs" / "cli.md"
 PERSON, MARK = "ada-lovelace-1815", "a-remark-of-hers"
 HERS = [f"hers-{k}" for k in range(6)]
 """Her records; the last two are still in the spool."""
@@ -154,6 +157,9 @@ def test_a_person_is_in_no_file_any_more_and_who_learnt_from_her_is_told(tidemil
         "records": 4,
     }
     assert said.json["waiting"] == 5
+    text = DOCS.read_text("utf-8").split("### records erase")[1].split("###")[0]
+    heads = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", text, flags=re.MULTILINE)
+    assert {key for head in heads for key in re.findall(r"\w+", head)} == set(said.json)
     [release] = said.json["releases"]
     assert release["release"] == "v2"
     assert release["learnt_from"] + release["tested_on"] == said.json["rows"]["chosen"] > 0
