@@ -32,6 +32,7 @@ from tidemill.testing import stores
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import spark_counts
 import spark_project
 
 pytest.importorskip("pyspark", reason="pyspark is not installed")
@@ -350,6 +351,8 @@ def test_spark_says_what_duckdb_says(engines, stored, tmp_path, subtests, capsys
             folder = tmp_path / promise.__name__
             folder.mkdir()
             promise(stores.Bench(make=DeltaEvents, folder=folder, engine=engines[1]))
+    with subtests.test("tables are counted alike"):
+        spark_counts.both_count_alike(engines[1]._session, tmp_path / "counts")
     with subtests.test("a project lives the same life"):
         spark_project.both_live_alike(tmp_path / "lives", capsys)
 

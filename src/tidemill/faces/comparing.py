@@ -91,6 +91,7 @@ def drift(
     table: str | None = None,
     scan_cap: int | None = None,
     show_sql: Callable[[str], object] | None = None,
+    engine: str = "duckdb",
 ) -> Drift:
     """Say which columns changed between two tables, by how much, and whether that is bad.
 
@@ -118,6 +119,8 @@ def drift(
         Of how many rows at most a table of a database is fetched; a larger one is refused.
     show_sql
         Is told each query on a database before it is sent, such as ``print``.
+    engine
+        What counts Parquet files and Delta tables: ``"duckdb"`` or ``"spark"``.
 
     Returns
     -------
@@ -144,6 +147,7 @@ def drift(
         table=table,
         most=scan_cap,
         show=show_sql,
+        engine=engine,
     )
     one, two = counted(reference, current, asked)
     from tidemill.monitoring.drift import compare

@@ -51,6 +51,8 @@ class Asked:
         Of how many rows at most a table of a database is fetched.
     show
         Is told each query on a database.
+    engine
+        What counts Parquet files and Delta tables: "duckdb" or "spark".
     """
 
     time: str | None = None
@@ -60,6 +62,7 @@ class Asked:
     table: str | None = None
     most: int | None = None
     show: Callable[[str], object] | None = None
+    engine: str = "duckdb"
 
     def for_one(self, side: object, *others: object) -> Asked:
         """Leave out what is said of a database where only another side is one."""
@@ -195,6 +198,8 @@ def _name(path: str, asked: Asked) -> str:
 
 def _of_path(path: str, asked: Asked, beside: Any) -> Rows:
     """Open a table: Parquet is counted where it is, all else is read first."""
+    if asked.engine != "duckdb":
+        return _on_spark(path, asked)
     from tidemill.adapters.sources.parquet import parquet_files
 
     is_file = not (asked.table or asked.most or asked.show)
@@ -207,6 +212,28 @@ def _of_path(path: str, asked: Asked, beside: Any) -> Rows:
     from tidemill.adapters.engines.arrow_profile import ArrowProfiler
 
     return ArrowProfiler(asked.read(path))
+
+
+def _on_spark(path: str, asked: Asked) -> Rows:
+    """Open Parquet files or a Delta table with Spark, which reads them where they are."""
+    from tidemill.adapters.engines.spark_profile import open_profiler
+    from tidemill.adapters.engines.spark_session import session_of
+    from tidemill.adapters.sources.parquet import parquet_files
+
+    if asked.engine != "spark":
+        raise unknown("engine", asked.engine, ("duckdb", "spark"))
+    if asked.table or asked.most or asked.show:
+        raise BadValue("Spark counts files, no tables of databases.", fix="leave --engine out.")
+    if "://" in path:
+        return open_profiler(session_of(), (path,), few=None)
+    files = parquet_files(path)
+    if files is None:
+        raise BadInput(f"{path} is neither Parquet nor Delta.", fix="leave --engine out.")
+    from tidemill.adapters.engines.duckdb_profile import DuckDBProfiler
+
+    # Grids come from a few rows, which need no Spark; so both engines count on the same ones.
+    near = DuckDBProfiler(files.paths, hive=files.hive)
+    return open_profiler(session_of(), files.paths, few=near.grids)
 
 
 def _with_rows(rows: Rows, path: str) -> Rows:

@@ -348,8 +348,12 @@ class Mill:
             self.world.state.set_fact(lease, "asked", who)
 
     def import_records(self, table: Any, columns: Columns, *, source: str) -> Counts:
-        """Take in a table of predictions; see :func:`tidemill.strategy.importing.records`."""
-        return importing.records(self.world, self.strategy, arrow(table), columns, source=source)
+        """Take in a table of predictions; see :func:`tidemill.strategy.importing.records`.
+
+        A ``pyarrow.RecordBatchReader`` is read batch by batch, so it may be larger than memory.
+        """
+        rows = table if isinstance(table, pa.RecordBatchReader) else arrow(table)
+        return importing.records(self.world, self.strategy, rows, columns, source=source)
 
     def import_labels(
         self,

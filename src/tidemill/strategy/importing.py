@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,9 +21,17 @@ BATCH = 200_000
 
 
 def records(
-    world: World, strategy: Strategy, table: pa.Table, columns: Columns, *, source: str
+    world: World,
+    strategy: Strategy,
+    table: pa.Table | pa.RecordBatchReader,
+    columns: Columns,
+    *,
+    source: str,
 ) -> Counts:
     """Take in a table of predictions.
+
+    A reader of batches is taken in as it is read, so a table of any size needs the memory of one
+    batch.
 
     Returns
     -------
@@ -32,14 +41,13 @@ def records(
     total = Counts(table="records", source=source)
     with world.state.lease("import") as lease:
         turn = _turn(world, strategy)
-        key = _digest(table, columns)
         for k, batch in enumerate(_batches(table)):
             how: dict[str, Any] = {
                 "source": source,
                 "writer": "import",
                 "sequence": _sequence(lease, k),
             }
-            how["key"] = f"{key}:{k}"
+            how["key"] = f"{_digest(batch, columns)}:{k}"
             total = add(total, store_records(turn, lease, batch, columns, **how))
     return total
 
@@ -87,9 +95,19 @@ def add(one: Counts, other: Counts) -> Counts:
     return replace(one, **sums, reasons=reasons, notes=notes)
 
 
-def _batches(table: pa.Table) -> list[pa.Table]:
-    starts = range(0, table.num_rows, BATCH) if table.num_rows else [0]
-    return [table.slice(k, BATCH) for k in starts]
+def _batches(table: pa.Table | pa.RecordBatchReader) -> Iterator[pa.Table]:
+    """Cut a table into batches, wherever those of a reader end; at least one."""
+    if isinstance(table, pa.Table):
+        starts = range(0, table.num_rows, BATCH) if table.num_rows else [0]
+        yield from (table.slice(k, BATCH) for k in starts)
+        return
+    held = table.schema.empty_table()
+    for part in table:
+        held = pa.concat_tables([held, pa.Table.from_batches([part])])
+        while held.num_rows > BATCH:
+            yield held.slice(0, BATCH)
+            held = held.slice(BATCH)
+    yield held
 
 
 def _sequence(lease: Lease, k: int) -> int:

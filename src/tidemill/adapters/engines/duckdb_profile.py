@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tidemill.adapters.engines.days import MOST_BY_DAY, checked, ends_of, sql_day
 from tidemill.adapters.engines.duckdb_grids import GridFit, too_coarse
 from tidemill.adapters.engines.duckdb_sql import listed, quoted, select, text, told
+from tidemill.adapters.engines.kept import kept
 from tidemill.adapters.engines.tally import Tally
 from tidemill.measures.categories import MOST, Categories
 from tidemill.measures.counting import kind_of
@@ -151,7 +152,7 @@ class DuckDBProfiler:
             If the column holds no times, or more days than anyone compares.
         """
         day = sql_day(time, self.schema, zone)
-        asked = select(f"{day} AS d, count(*)", self._rows, "WHERE d IS NOT NULL GROUP BY d")
+        asked = select(f"{day}, count(*)", self._rows, f"WHERE ({day}) IS NOT NULL GROUP BY 1")
         totals = checked({int(d): int(n) for d, n in self._ask(asked)}, time)
         kinds, skipped = self._kinds(names)
         numbers = [n for n, kind in kinds.items() if kind in {"number", "time"}]
@@ -209,8 +210,8 @@ class DuckDBProfiler:
 
     def _pass(self, tallies: Mapping[str, Tally], day: str | None) -> None:
         """Read columns once, on a connection of their own, and add what is met to their tallies."""
-        wanted = ", ".join([*map(quoted, tallies), *([f"{day} AS d"] if day else [])])
-        asked = select(wanted, self._rows, "WHERE d IS NOT NULL" if day else "")
+        wanted = ", ".join([*map(quoted, tallies), *([day] if day else [])])
+        asked = select(wanted, self._rows, f"WHERE ({day}) IS NOT NULL" if day else "")
         with told(self._files), self.cursor() as connection:
             for batch in connection.execute(asked).to_arrow_reader(_BATCH):
                 days = _days(batch.column(len(tallies))) if day else None
@@ -227,8 +228,9 @@ class DuckDBProfiler:
     ) -> Categories:
         """Count a column of categories."""
         # Booleans and enums are counted by their text, as everywhere.
-        grouped = select(f"{quoted(name)}::VARCHAR AS k, count(*) AS n", self._rows, "GROUP BY k")
-        first = f"{grouped} ORDER BY k NULLS FIRST LIMIT {most + 2}"
+        # By place: the table may have columns of the names given here.
+        grouped = select(f"{quoted(name)}::VARCHAR AS k, count(*) AS n", self._rows, "GROUP BY 1")
+        first = f"{grouped} ORDER BY 1 NULLS FIRST LIMIT {most + 2}"
         met = connection.execute(first).fetchnumpy()
         values, counts = met["k"].tolist(), met["n"].astype(np.int64)
         nulls = 0
@@ -237,10 +239,8 @@ class DuckDBProfiler:
         if len(values) <= most:
             return Categories(values=tuple(values), counts=counts, nulls=nulls, most=most)
         ordered = f"WHERE k IS NOT NULL ORDER BY n DESC, k LIMIT {most + 1}"
-        kept = dict(connection.execute(select("k, n", f"({grouped})", ordered)).fetchall())
-        _, error = kept.popitem()
-        others = rows - nulls - sum(kept.values())
-        return Categories.of_counts(kept, nulls=nulls, others=others, error=error, most=most)
+        best = dict(connection.execute(select("k, n", f"({grouped})", ordered)).fetchall())
+        return kept({None: nulls, **best}, rows, most)
 
     def _categories_by_day(
         self, name: str, day: str, totals: Mapping[int, int], most: int
@@ -249,7 +249,7 @@ class DuckDBProfiler:
         grouped = select(
             f"{day} AS d, {quoted(name)}::VARCHAR AS k, count(*) AS n",
             self._rows,
-            "WHERE d IS NOT NULL GROUP BY d, k",
+            f"WHERE ({day}) IS NOT NULL GROUP BY 1, 2",
         )
         best = select(
             "d, k, n",
@@ -261,7 +261,7 @@ class DuckDBProfiler:
         for batch in self._stream(best):
             for d, k, n in zip(*(batch.column(i).to_pylist() for i in range(3)), strict=True):
                 met[d][k] = n
-        return {d: _kept(counts, totals[d], most) for d, counts in met.items()}
+        return {d: kept(counts, totals[d], most) for d, counts in met.items()}
 
     def _ask(self, query: str) -> list[tuple[Any, ...]]:
         with told(self._files):
@@ -274,18 +274,6 @@ class DuckDBProfiler:
 
 def _days(column: pa.Array) -> NDArray[np.int64]:
     return np.asarray(np.from_dlpack(column), np.int64)
-
-
-def _kept(counts: dict[str | None, int], rows: int, most: int) -> Categories:
-    """Keep the most frequent of at most one value more than are kept."""
-    nulls = counts.pop(None, 0)
-    known = {k: n for k, n in counts.items() if k is not None}
-    error = 0
-    if len(known) > most:
-        last = min(known, key=lambda k: (known[k], [-ord(c) for c in k]))
-        error = known.pop(last)
-    others = rows - nulls - sum(known.values()) if error else 0
-    return Categories.of_counts(known, nulls=nulls, others=others, error=error, most=most)
 
 
 def _all_null(rows: int, most: int) -> Categories:

@@ -6,7 +6,7 @@ import importlib
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -93,7 +93,7 @@ class SparkEngine:
                 raise
 
     @contextmanager
-    def _evaluable(self, expression: ir.Table) -> Iterator[str]:
+    def _evaluable(self, expression: ir.Table) -> Generator[str]:
         """Write an expression as SQL; rows in memory that it holds are there meanwhile."""
         # Ibis's own way goes through pandas, in which a null is a NaN.
         self._connection._register_udfs(expression)  # noqa: SLF001 - it has no other name
@@ -135,7 +135,7 @@ class SparkEngine:
 
 
 @contextmanager
-def _unlogged() -> Iterator[None]:
+def _unlogged() -> Generator[None]:
     """Keep PySpark from logging pages about a question that has no answer: it is told in a line."""
     logger = importlib.import_module("pyspark.logger").PySparkLogger.getLogger(_LOGGER)
     before, logger.disabled = logger.disabled, True

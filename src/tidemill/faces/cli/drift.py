@@ -45,6 +45,7 @@ def drift(
     table: Annotated[str | None, Parameter(group=GROUP, metavar="NAME")] = None,
     scan_cap: Annotated[int | None, Parameter(group=GROUP, metavar="ROWS")] = None,
     show_sql: Annotated[bool, Parameter(group=GROUP, negative=())] = False,
+    engine: Annotated[str, Parameter(group=GROUP, metavar="NAME")] = "duckdb",
     html: _File = None,
     map: _File = None,  # noqa: A002 - what the option is called
     profile: _File = None,
@@ -84,6 +85,9 @@ def drift(
         Refuse a table of a database that has more rows.
     show_sql
         Write each query on a database to standard error before it is sent.
+    engine
+        What counts Parquet files and Delta tables: duckdb, or spark, which reads them where they
+        are; the master is what SPARK_REMOTE or spark-submit says, else this machine.
     html
         Write a page with both distributions of each column, too: one file, no network.
     map
@@ -103,6 +107,7 @@ def drift(
         table=table,
         most=scan_cap,
         show=note if show_sql else None,
+        engine=engine,
     )
     if profile is not None:
         return _profile(reference, current, profile, asked, options)
@@ -161,6 +166,7 @@ def _compare(
         table=asked.table,
         scan_cap=asked.most,
         show_sql=asked.show,
+        engine=asked.engine,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,8 @@ import pyarrow.parquet
 from tidemill.adapters.sources.separated import separated
 from tidemill.core.errors import BadInput
 
+_AT_ONCE = 50_000
+"""Rows of a Parquet file that are read at a time."""
 _FEW = 0.05
 """The share of values that may be no number in a column of numbers."""
 _ENDINGS = ".parquet, .csv, .tsv or .jsonl (.csv.gz and .jsonl.gz too)"
@@ -34,9 +36,11 @@ class Loaded:
     numbers: tuple[str, ...] = ()
     """Columns of text that hold numbers but for a few rows."""
     notes: tuple[str, ...] = ()
+    stream: pa.RecordBatchReader | None = None
+    """The rows of a large file, to be read once; ``rows`` then has its columns and no row."""
 
 
-def load(path: Path, *, texts: Sequence[str] = ()) -> Loaded:
+def load(path: Path, *, texts: Sequence[str] = (), streamed: bool = False) -> Loaded:
     """Read a file.
 
     Parameters
@@ -45,6 +49,8 @@ def load(path: Path, *, texts: Sequence[str] = ()) -> Loaded:
         The file; its ending tells the format.
     texts
         Columns to read as text whatever they look like: ids such as 00123.
+    streamed
+        Whether the rows of a large Parquet file may come as a stream.
 
     Raises
     ------
@@ -68,7 +74,33 @@ def load(path: Path, *, texts: Sequence[str] = ()) -> Loaded:
         raise BadInput(f"{path} is of no kind that can be read.", fix=f"give a {_ENDINGS} file.")
     if path.stat().st_size == 0:
         raise BadInput(f"{path} is empty.", fix="export it again.")
+    if streamed and readers[ending] is _parquet:
+        return _streamed(path)
     return readers[ending](path, texts)
+
+
+def _streamed(path: Path) -> Loaded:
+    """Open a Parquet file, and read it when its rows are asked for."""
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, "Parquet", error) from None
+    if file.metadata.num_rows <= _AT_ONCE:
+        file.close()
+        return _parquet(path, ())
+    _no_twins(path, file.schema_arrow.names)
+    found = _flattened(path, file.schema_arrow.empty_table())
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in file.iter_batches(batch_size=_AT_ONCE):
+                yield from _flattened(path, pa.Table.from_batches([batch])).rows.to_batches()
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(path, "Parquet", error) from None
+        finally:
+            file.close()
+
+    return replace(found, stream=pa.RecordBatchReader.from_batches(found.rows.schema, batches()))
 
 
 def _parquet(path: Path, _texts: Sequence[str]) -> Loaded:

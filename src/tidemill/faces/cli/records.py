@@ -103,7 +103,8 @@ def import_records(
     wanted, extra, late = listed(features), listed(tags), pairs(known, "--known")
     ids = (record_id,) if record_id else IDS
     with options.open() as mill:
-        loaded = load(file, texts=[*ids, model or "model", unit or "unit", *extra, *listed(text)])
+        texts = [*ids, model or "model", unit or "unit", *extra, *listed(text)]
+        loaded = load(file, texts=texts, streamed=True)
         named = wanted or list(loaded.features or ())
         found = Understood(path=file, names=loaded.rows.column_names)
         leave = {*named, *extra, *late.values()}
@@ -145,7 +146,8 @@ def _take_in(
     from tidemill.faces.cli.understanding import report
     from tidemill.loop.log.columns import safe_name
 
-    counts = mill.import_records(loaded.rows, columns, source=source)
+    rows = loaded.rows if loaded.stream is None else loaded.stream
+    counts = mill.import_records(rows, columns, source=source)
     kinds = mill.world.state.fact("kinds") or {}
     named = set(columns.named())
     names = columns.features or [n for n in loaded.rows.column_names if n not in named]
