@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tidemill.adapters.projections import Autoencoder, Density
-    from tidemill.faces.service import Logger
     from tidemill.core.costs import Costs
     from tidemill.faces.comparing import drift
     from tidemill.faces.notebook import Backtest, backtest
+    from tidemill.faces.service import Logger
     from tidemill.loop.curation import Automatic, Outcome, Uniform
     from tidemill.loop.datasets import (
         All,
