@@ -106,7 +106,7 @@ if TYPE_CHECKING:
     from tidemill.monitoring.system import ErrorShare, Latency, Throughput
     from tidemill.monitoring.verdicts import Limit, Predicted, Range, Usual
     from tidemill.monitoring.watching import Monitoring, Watch
-    from tidemill.project import Mill
+    from tidemill.project import Mill, sources
     from tidemill.project import open_project as open
     from tidemill.strategy.strategy import Strategy
 
@@ -226,6 +226,7 @@ _HOMES = {
     "EdgeProfile": "tidemill.measures",
     "Mill": "tidemill.project",
     "open": "tidemill.project",
+    "sources": "tidemill.project",
     "Strategy": "tidemill.strategy.strategy",
 }
 _NAMES = {"open": "open_project"}
@@ -345,6 +346,7 @@ __all__ = [
     "backtest",
     "drift",
     "open",
+    "sources",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import duckdb
@@ -12,11 +13,13 @@ import pytest
 
 from tidemill.core.clock import ReplayedClock
 from tidemill.core.errors import BadInput, NotAllowed
+from tidemill.loop.curation import Outcome
 from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.project import create_project, open_project
 from tidemill.project.sources import Outcomes, Table
 from tidemill.strategy.check import problems
 from tidemill.strategy.decided import decided, digest
+from tidemill.strategy.in_place import doubt
 from tidemill.strategy.status import status
 
 STRATEGY = '''
@@ -206,6 +209,9 @@ def test_what_the_table_does_not_say_is_assumed_and_told(tmp_path, rows):
         mill.run()
         assert mill.world.state.fact("kinds") == {"x": "number", "origin": "text"}  # not the label
         said = " ".join(status(mill.world)["assumed"])
+        assert doubt(mill.world, mill.strategy) == ""  # the strategy says when labels are final
+        at_once = replace(mill.strategy, labels=Outcome())
+        assert "flatters" in doubt(mill.world, at_once)
         for words in ("known from their time (at)", "known at once", "those of now"):
             assert words in said
 

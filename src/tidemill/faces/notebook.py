@@ -365,10 +365,10 @@ def _mill(history: Any) -> Mill | None:
 def _table(history: Any, table: str | None, texts: Sequence[str | None]) -> tuple[pa.Table, str]:
     """Read a table, and say what it is called."""
     if isinstance(history, str | Path):
-        from tidemill.adapters.sources.addresses import read
+        from tidemill.adapters.sources.addresses import name_of, read
 
         rows = read(str(history), table=table, texts=[t for t in texts if t is not None])
-        return rows, Path(str(history)).name or str(history)
+        return rows, name_of(str(history), table)
     if table is not None:
         raise BadValue("there is no database to look for a table in.", fix="leave table out.")
     from tidemill.project import arrow

@@ -1,5 +1,6 @@
 """A project: open it, log to it, ask it, turn it."""
 
+from tidemill.project import sources
 from tidemill.project.config import CONFIG, STRATEGY, default_user, read_config
 from tidemill.project.mill import Mill
 from tidemill.project.opening import create_project, open_project
@@ -14,5 +15,6 @@ __all__ = [
     "default_user",
     "open_project",
     "read_config",
+    "sources",
     "spread",
 ]

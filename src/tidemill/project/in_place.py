@@ -114,7 +114,7 @@ def in_place(
             n for t in every for n in (t.id, getattr(t, "model", None), getattr(t, "unit", None))
         }
         return Asked(
-            address=_placed(table.url, folder),
+            address=placed(table.url, folder),
             most=table.scan_cap,
             texts=tuple(sorted(t for t in texts if t is not None)),
             show=show,
@@ -140,12 +140,12 @@ def in_place(
     return InPlace(own, Mapped(records=mapped, labels=outcomes, salt=salt))
 
 
-def _placed(url: str, folder: Path) -> str:
+def placed(url: str, folder: Path) -> str:
     """Take the path of a file from the folder of the project on.
 
     Examples
     --------
-    >>> _placed("duckdb://shop.db?table=rows", Path("/mine")), _placed("s3://logs", Path("/mine"))
+    >>> placed("duckdb://shop.db?table=rows", Path("/mine")), placed("s3://logs", Path("/mine"))
     ('duckdb:///mine/shop.db?table=rows', 's3://logs')
     """
     scheme = next((s for s in _FILES if url.lower().startswith(s)), "")

@@ -15,10 +15,12 @@ from datetime import date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tidemill.core.durations import duration
 from tidemill.core.errors import NotAllowed
 from tidemill.core.ports import EventStore, Flaw, Snapshot, World
 from tidemill.loop.log.taken import Taken
-from tidemill.strategy.mapped import LabelsIn, Mapped, RecordsIn, Window
+from tidemill.strategy.mapped import AT_ONCE, LabelsIn, Mapped, RecordsIn, Window
+from tidemill.strategy.strategy import Strategy
 
 _ANSWERS = 8
 """Answers kept until a table changes: a turn asks for few windows, some of them often."""
@@ -161,6 +163,13 @@ FACT = "in_place"
 def assumed(world: World) -> list[str]:
     """Return what nobody said of the tables of a project, as of its last turn."""
     return list((world.state.fact(FACT) or {}).get("assumed", ()))
+
+
+def doubt(world: World, strategy: Strategy) -> str:
+    """Say why figures flatter: neither the table nor the strategy says when labels are known."""
+    if AT_ONCE not in assumed(world) or duration(strategy.labels.final_after):
+        return ""
+    return f"{AT_ONCE} Fix: say final_after in the strategy, or available_at in project.toml"
 
 
 def refuse(events: EventStore, table: str) -> None:

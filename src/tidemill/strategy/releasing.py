@@ -29,6 +29,7 @@ from tidemill.measures.grouped import columns_of_groups
 from tidemill.strategy import labelling
 from tidemill.strategy.checking import recent, spot_check
 from tidemill.strategy.forming import form_test
+from tidemill.strategy.in_place import assumed, doubt
 from tidemill.strategy.jobs import begin, end, worth_another_try
 from tidemill.strategy.models import model_of
 from tidemill.strategy.signing import signature_for
@@ -220,7 +221,9 @@ def _tested(turn: Turn, m: Machine, step: Step) -> Json:
     rows = _with_groups(turn, rows)
     test = compare_on(rows, answers, look=m.payload["look"])
     findings = [_ask(gate, test) for gate in turn.strategy.offline]
-    card = report_card(m.id, m.payload, test, findings)
+    flatters = doubt(turn.world, turn.strategy)
+    told = assumed(turn.world)
+    card = report_card(m.id, m.payload, test, findings, assumed=told, doubt=flatters)
     text = json.dumps(card, sort_keys=True, indent=1, allow_nan=False)
     report = turn.world.blobs.put("reports", text.encode())
     return {

@@ -175,3 +175,13 @@ def test_a_candidate_worse_by_exactly_the_margin_passes_in_at_most_5_percent(day
         passes += gate(rows_with(label, new, old, days=days)).verdict == OK
     assert passes / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
     assert passes / runs >= 0.02, "the test would be empty if nothing ever passed"
+
+
+def test_figures_that_flatter_are_never_okay_and_the_card_says_what_is_assumed():
+    finding = AtLeast(Accuracy(), 0.5)(with_errors(0.2))
+    payload = {"champion": None, "dataset": {}, "model": {"digest": "d"}, "strategy": "s"}
+    sure = report_card("v1", payload, with_errors(0.2), [finding])
+    card = report_card("v1", payload, with_errors(0.2), [finding], assumed=["at once"], doubt="why")
+    assert (sure["verdict"], sure["assumed"]) == (OK, [])
+    assert (card["verdict"], card["assumed"]) == ("WARN", ["at once"])
+    assert card["why"].endswith("; but why")

@@ -173,6 +173,7 @@ def _compare(
 def _profile(
     reference: str, current: str | None, file: Path, asked: Asked, options: Options
 ) -> Exit:
+    from tidemill.adapters.sources.addresses import without_login
     from tidemill.faces.counted import PROFILE, profiled
 
     if current is not None:
@@ -194,7 +195,7 @@ def _profile(
     file.write_bytes(content)
     document: Json = {
         "profile": str(file),
-        "table": reference,
+        "table": without_login(reference),
         "rows": found.rows,
         "columns": dict(found.kinds),
         "skipped": dict(found.skipped),

@@ -103,6 +103,8 @@ def _show_card(out: Console, card: Json, options: Options) -> None:
         ("spot check", _spot(card["spot_check"])),
     ]
     out.print(facts(rows))
+    for line in card.get("assumed", ()):
+        out.print(f"ASSUMED: {line}", soft_wrap=True)
     for gate in card["gates"]:
         out.print(f"\n{gate['verdict']}  {gate['gate']}", style="bold")
         if gate["estimates"]:

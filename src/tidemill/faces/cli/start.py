@@ -10,6 +10,7 @@ from rich.console import Console
 
 from tidemill.faces.cli.exits import Exit
 from tidemill.faces.cli.options import USUAL, Options
+from tidemill.faces.cli.placing import UNPLACED, Placing
 from tidemill.faces.cli.printing import answer
 from tidemill.faces.cli.scaffold import STRATEGY_TEXT
 
@@ -20,12 +21,14 @@ def init(
     *,
     state: Annotated[str | None, Parameter(metavar="URL")] = None,
     events: Annotated[str | None, Parameter(metavar="URL")] = None,
+    tables: Placing = UNPLACED,
     options: Options = USUAL,
 ) -> Exit:
     """Make a project: project.toml, and a strategy.py of about 20 lines to change.
 
     Several machines turn one mill when each has a copy of both files and both options are
-    given: docs/machines.md.
+    given: docs/machines.md. With --records it works on a table that stays where it is:
+    docs/sources.md.
 
     Parameters
     ----------
@@ -41,13 +44,15 @@ def init(
 
     folder = options.project if path == Path() else path
     kept = (folder / STRATEGY).exists()
-    create_project(folder, strategy=STRATEGY_TEXT, state=state, events=events)
+    records, labels = tables.tables()
+    where = {"state": state, "events": events}
+    create_project(folder, strategy=STRATEGY_TEXT, records=records, labels=labels, **where)
     there = Options(project=folder)
     steps = [
         f"say what to change in {folder / STRATEGY}",
         *([there.command("check")] if state or events else []),
-        there.command("records import FILE"),
-        there.command("labels import FILE"),
+        *([there.command("records import FILE")] if records is None else []),
+        *([there.command("labels import FILE")] if labels is None else []),
         there.command("plan"),
         there.command("run"),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,21 @@ from tidemill.core.verdict import Estimate, Finding, Verdict, worst
 from tidemill.statistics import n_effective
 
 
-def report_card(version: str, payload: Json, test: TestSet, findings: list[Finding]) -> Json:
+def report_card(
+    version: str,
+    payload: Json,
+    test: TestSet,
+    findings: list[Finding],
+    *,
+    assumed: Sequence[str] = (),
+    doubt: str = "",
+) -> Json:
     """Write the report card of a candidate as plain JSON.
 
     The verdict is the worst of the gates; with no gate that measured anything it is
     NO_VERDICT, so that nothing passes because nothing was asked, unless a gate says that the
-    strategy waived it.
+    strategy waived it. ``assumed`` is what nobody said of the data; where a ``doubt`` makes
+    figures flatter, OK becomes WARN, so that a person decides.
     """
     dataset = payload["dataset"]
     verdict = worst([f.verdict for f in findings])
@@ -30,6 +40,8 @@ def report_card(version: str, payload: Json, test: TestSet, findings: list[Findi
         why = "no gate measured the candidate: add AtLeast, or let a person sign"
     elif not findings:
         why = "the strategy has no gate: add AtLeast, or let a person sign"
+    if doubt and verdict == Verdict.OK:
+        verdict, why = Verdict.WARN, f"{why}; but {doubt}"
     return {
         "release": version,
         "champion": payload["champion"],
@@ -45,6 +57,7 @@ def report_card(version: str, payload: Json, test: TestSet, findings: list[Findi
         "dataset": {k: v for k, v in dataset.items() if k not in ("blob", "difference")},
         # None on releases of before it was kept.
         "difference": dataset.get("difference"),
+        "assumed": list(assumed),
         "model": payload["model"]["digest"],
         "strategy": payload["strategy"],
     }

@@ -15,6 +15,7 @@ from tidemill.core.ports import World
 from tidemill.core.records import features_of
 from tidemill.strategy.backtest.setting import Given
 from tidemill.strategy.backtest.table import Understood
+from tidemill.strategy.in_place import assumed
 
 _END = datetime(9999, 1, 1, tzinfo=UTC)
 _GIVEN = ("feedback", "waiting_labels", "waiting_feedback")
@@ -82,7 +83,7 @@ def of_project(
         history=history,
         task=task,
         features=tuple(_features(history)),
-        assumed=(),
+        assumed=tuple(assumed(world)),
         answered=_answered(history, task),
         chosen=chosen,
         delay=median_delay(history),
