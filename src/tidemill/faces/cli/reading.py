@@ -93,8 +93,10 @@ def _streamed(path: Path) -> Loaded:
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
-            for batch in file.iter_batches(batch_size=_AT_ONCE):
-                yield from _flattened(path, pa.Table.from_batches([batch])).rows.to_batches()
+            # Group by group: a reader of all of them keeps what it has read.
+            for group in range(file.metadata.num_row_groups):
+                for batch in file.iter_batches(batch_size=_AT_ONCE, row_groups=[group]):
+                    yield from _flattened(path, pa.Table.from_batches([batch])).rows.to_batches()
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(path, "Parquet", error) from None
         finally:
