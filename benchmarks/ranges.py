@@ -6,28 +6,31 @@ The first table is daily values with a weekly season and a correlation of rho fr
 the share of new values inside the 95 % and 99 % range, and of drops by 4 standard deviations
 outside the 99 % range. The season does not matter to either, which the second table shows
 beside three sigmas of the last 14 days. The third puts three drops by 10 standard deviations
-into the past. The fourth has windows of unequal rows. The last is what a series did against
+into the past. The fourth has windows of unequal rows, the fifth shares that cluster. The last is what a series did against
 what was told of it, and how many windows the onset is off.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
+from scipy.special import expit
 
 from tidemill.statistics.changes import KINDS, kind_of_change
+from tidemill.statistics.on_scales import range_on_scales
 from tidemill.statistics.predicted import PredictedRange, predicted_range
 
 Floats = NDArray[np.float64]
 WEEKS, RHOS = (2, 3, 4, 8, 13, 26, 52), (0.0, 0.3, 0.5)
 MONDAY = 19_723.0  # 2024-01-01
 DROP = 4.0
-WIDE, NARROW = 0.05, 0.01
+WIDE, NARROW, RARE = 0.05, 0.01, 0.002
 
 
 class Shares(NamedTuple):
@@ -140,6 +143,31 @@ def rows_table(runs: int) -> None:
         print(f"{share:>6}" + "".join(f"{c:>16}" for c in cells), flush=True)
 
 
+def shares_table(runs: int) -> None:
+    """Print false alarms on shares of 500 rows whose days differ in their log odds."""
+    print("\nshares of 500 rows, days of so many sd in log odds: false alarms at .01 / at .002")
+    print(f"{'weeks':>5}{'median':>8}{'sd':>5}{'rho':>5}{'plain scale':>16}{'all scales':>16}")
+    for weeks, median, sd, rho in itertools.product(
+        (4, 8, 21), (0.3, 0.05, 0.01), (0.1, 0.5, 1.0), (0.0, 0.5)
+    ):
+        rng, hits = np.random.default_rng([weeks, int(100 * median), int(10 * sd)]), np.zeros(4)
+        days, many = MONDAY + np.arange(7 * weeks + 1), 7 * weeks + 1
+        for _ in range(runs):
+            odds = math.log(median / (1 - median)) + sd * noise(rng, "normal", many, rho)
+            x, p = rng.binomial(500, expit(odds)) / 500, []
+            for alpha in (NARROW, RARE):
+                for kind in ("", "share"):
+                    found = range_on_scales(
+                        x[:-1], days[:-1], float(days[-1]), alpha=alpha, kind=kind,
+                        n=np.full(many - 1, 500.0), season=["weekday"],
+                    )  # fmt: skip
+                    p.append(found.p(float(x[-1])) <= alpha)
+            hits += p
+        a, b, c, d = hits / runs
+        said = f"{f'{a:.4f}/{c:.4f}':>16}{f'{b:.4f}/{d:.4f}':>16}"
+        print(f"{weeks:>5}{median:>8}{sd:>5}{rho:>5}{said}", flush=True)
+
+
 def changed(rng: np.random.Generator, kind: str, rho: float) -> tuple[Floats, int | None]:
     """Draw 90 windows with a change of 3 sd, and where it starts."""
     many, at, up = 90, np.arange(90), 3.0 * float(rng.choice([-1, 1]))
@@ -187,6 +215,7 @@ def main() -> None:
     season_table(runs)
     incident_table(runs)
     rows_table(runs)
+    shares_table(max(20, runs // 2))
     kinds_table(max(20, runs // 4))
 
 

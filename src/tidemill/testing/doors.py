@@ -175,6 +175,9 @@ def questions(told: Told, now: datetime) -> dict[str, Question]:
         "reservoir": _reservoir,
         "reservoir since, until": lambda view: _reservoir(view, since=before, until=later),
         "judged": lambda view: _nan(view.judged(soon, since=before)),
+        "judged, with units": lambda view: _nan(
+            view.judged(soon, since=before, also=("unit", "tags"))
+        ),
         "judged, absent filled": lambda view: _nan(view.judged(filled, since=START)),
         "reopened": lambda view: view.reopened(before),
         "reopened of late": lambda view: view.reopened(later),

@@ -16,7 +16,7 @@ from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
 from tidemill.monitoring.verdicts.expected import Expected
 from tidemill.monitoring.verdicts.series import Series, no_verdict, unmeasured
-from tidemill.statistics.predicted import predicted_range
+from tidemill.statistics.on_scales import range_on_scales
 from tidemill.statistics.seasons import SEASONS, seasons
 
 _A_DAY = 1.01
@@ -73,6 +73,10 @@ class Predicted:
     range is that of one new value. ALERT when the value is outside at ``alpha`` and off by at
     least the floor. WARN when it is off as much and p is at most five times ``alpha``. With a
     floor, OK becomes NO_VERDICT where a change of twice the floor would mostly be missed.
+
+    Rare shares, counts and times vary by factors. Values that are never below 0, or not outside 0
+    to 1, are read on the scale of their root and of their logarithm (log odds) too, and the range
+    is the widest of those that the past makes plausible.
 
     Values of the past that are of another kind, such as a short incident, do not count; a level
     that stays becomes usual with time. A past without any spread makes every change beyond the
@@ -135,11 +139,12 @@ class Predicted:
             return no_verdict(f"needs {self.least} usual windows, has {usual}")
         days, short = series.days(zoneinfo.ZoneInfo(self.zone)), series.spacing <= _A_DAY
         rows = series.rows
-        found = predicted_range(
+        found = range_on_scales(
             values,
             days[:-1],
             float(days[-1]),
             alpha=alpha,
+            kind=series.kind,
             n=rows,
             n_at=None if rows is None else series.rows_at,
             season=self._seasons(series.spacing, float(np.ptp(days[:-1][np.isfinite(values)]))),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -60,6 +61,15 @@ class Series:
     @property
     def rows_at(self) -> float:
         return _rows(self.last)
+
+    @property
+    def kind(self) -> Literal["", "positive", "share"]:
+        """What values are, as far as is seen: from 0 to 1, at least 0, or anything."""
+        values = np.append(self.values, self.last.value)
+        seen = values[np.isfinite(values)]
+        if not seen.size or seen.min() < 0:
+            return ""
+        return "share" if seen.max() <= 1 else "positive"
 
     def days(self, zone: ZoneInfo) -> Floats:
         """Return the middle of each window, the last one's too, in days by the zone's clock."""

@@ -14,7 +14,7 @@ from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
 from tidemill.monitoring.verdicts.expected import Expected
 from tidemill.monitoring.verdicts.series import Series, measured, no_verdict, unmeasured
-from tidemill.statistics.predicted import predicted_range
+from tidemill.statistics.on_scales import range_on_scales
 
 
 @rule
@@ -23,8 +23,8 @@ class Usual:
 
     The limit is Student's t for one new value, ``mean +/- t sd sqrt(1 + 1/k)`` for k reference
     windows, where "mean +/- 3 sd" raises ten times too many false alarms at k = 10. The part of
-    the spread that comes from sampling is rescaled to the rows of the window. There is no
-    season in it: use :class:`Predicted` where there is one.
+    the spread that comes from sampling is rescaled to the rows of the window. Scales
+    are as in :class:`Predicted`. There is no season in it: use :class:`Predicted` where there is one.
 
     A fixed reference is one draw, shared by all later windows: an odd one is odd for all. A
     sliding one learns a new level soon; with fewer than 21 windows the first one of an incident
@@ -52,7 +52,7 @@ class Usual:
     ...                 value=v, n=1000) for k, v in enumerate(values)]
     >>> said = Usual(reference=10)(points, alpha=0.01)
     >>> said.verdict.value, round(said.low, 3), round(said.high, 3)
-    ('ALERT', 0.861, 0.939)
+    ('ALERT', 0.853, 0.939)
     """
 
     _: KW_ONLY
@@ -73,11 +73,12 @@ class Usual:
             p.start for p in (known[-self.reference :] if self.sliding else known[: self.reference])
         }
         days, rows = series.days(ZoneInfo("UTC")), series.rows
-        found = predicted_range(
+        found = range_on_scales(
             series.values,
             days[:-1],
             float(days[-1]),
             alpha=alpha,
+            kind=series.kind,
             n=rows,
             n_at=None if rows is None else series.rows_at,
             normal=np.array([p.start in chosen for p in series.past]),
