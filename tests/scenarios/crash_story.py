@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tidemill.adapters.spool.frames import framed
 from tidemill.adapters.spool.logger import Logger
@@ -295,6 +296,8 @@ def _arrive_spread(k: int) -> Callable[[Tale], None]:
         now = tale.clock.now()
         at = [now - timedelta(hours=3.2) * (n + 1) for n in range(95)]
         rows, _ = _rows(k, at)
+        if k == 0:  # a calm first look
+            rows = rows.set_column(2, "x", pc.max_element_wise(rows["x"], -0.9))
         period = [float(k if n < 47 else 0) for n in range(95)]
         rows = rows.set_column(4, "period", pa.array(period))
         came = [now - timedelta(hours=1) * (n + 1) for n in range(95)]
