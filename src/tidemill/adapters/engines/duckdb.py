@@ -7,10 +7,12 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import Any
 
 import duckdb
 import ibis
 import pyarrow as pa
+from ibis.expr import operations as ops
 from ibis.expr import types as ir
 
 from tidemill.core.errors import BadInput, Damaged
@@ -62,6 +64,8 @@ class DuckDBEngine:
                 if _DAMAGE.search(str(error)):
                     raise _damaged(error) from error
                 raise
+            finally:
+                self._let_go(expression)
 
     def sql(self, query: str, views: Mapping[str, ir.Table]) -> pa.Table:
         """Answer a question in SQL over named views; it may read and nothing else.
@@ -89,8 +93,16 @@ class DuckDBEngine:
                 damaged = _DAMAGE.search(str(error))
                 raise (_damaged if damaged else _unanswered)(error) from None
             finally:
-                for name in views:
+                for name, rows in views.items():
                     self._connection.drop_view(name, force=True)
+                    self._let_go(rows)
+
+    def _let_go(self, expression: ir.Table) -> None:
+        """Forget rows in memory: Ibis holds each batch that was ever taken in until the end."""
+        known: Any = self._connection
+        for held in expression.op().find(ops.InMemoryTable):
+            known.con.unregister(held.name)
+            known._memtables.discard(held)  # noqa: SLF001 - it has no other name
 
     def _files(self, files: tuple[str, ...]) -> ir.Table:
         """Return the view over some files: they never change, so it is made once."""
