@@ -7,10 +7,10 @@ STAMP  := $(VENV)/.installed
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types floors tests docs bench lock clean
+.PHONY: help demo test test-large lint types floors tests docs bench lock clean
 
 help:  ## say what each target does
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Builders first, then everything: the demo's data comes as source and is built with the pinned setuptools.
 $(LOCKED): requirements.lock
@@ -45,6 +45,14 @@ tests: $(STAMP)  ## pytest
 
 docs: $(STAMP)  ## the examples in docstrings
 	$(BIN)/python -m pytest -n 2 src
+
+# About an hour and a half on two cores. Each ends with a line that says what was tried and how much of it ended badly.
+test-large: $(STAMP)  ## the long versions: random kills, full disks, hostile inputs, many writers
+	$(BIN)/python benchmarks/crash.py --kills $(or $(KILLS),1000)
+	$(BIN)/python benchmarks/crash.py --every
+	$(BIN)/python benchmarks/full.py --step 4
+	$(BIN)/python benchmarks/fuzz.py --inputs 10000
+	$(BIN)/python benchmarks/logger.py --records 100000 --processes 8
 
 bench: $(STAMP)  ## the figures in the README
 	set -e; for b in benchmarks/*.py; do echo "== $$b"; $(BIN)/python $$b; done

@@ -32,8 +32,10 @@ def judge(teller: Any, root: Path, plot: str, calm: dict[str, Any], name: str) -
     return False
 
 
-def at_random(teller: Any, base: Path, calm: dict[str, Any], seeds: range) -> int:
-    """Kill at random times, seed by seed; return how many runs differed."""
+def at_random(
+    teller: Any, base: Path, calm: dict[str, Any], seeds: range, enough: float = float("inf")
+) -> int:
+    """Kill at random times, seed by seed until it is enough; return how many runs differed."""
     wrong = kills = 0
     for seed in seeds:
         plot = PLOTS[seed % 2]
@@ -43,6 +45,8 @@ def at_random(teller: Any, base: Path, calm: dict[str, Any], seeds: range) -> in
         kills += story.random_kills(teller, root, plot, seed, longest=longest)
         wrong += not judge(teller, root, plot, calm, f"seed {seed}")
         print(f"seed {seed}: {kills} kills so far, {wrong} runs differ", flush=True)
+        if kills >= enough:
+            break
     return wrong
 
 
@@ -66,6 +70,9 @@ def main() -> int:
     """Run what the arguments ask for."""
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--seeds", type=int, default=20)
+    ask.add_argument(
+        "--kills", type=int, help="so many kills at random, by as many seeds as it takes"
+    )
     ask.add_argument("--first", type=int, default=0)
     ask.add_argument("--every", action="store_true", help="every failpoint in every step")
     ask.add_argument("--only", help="this failpoint, in every step")
@@ -75,6 +82,8 @@ def main() -> int:
     calm = {p: story.undisturbed(teller, base / p, p) for p in PLOTS}
     if said.every or said.only:
         wrong = at_failpoints(teller, base, calm, said.only)
+    elif said.kills:
+        wrong = at_random(teller, base, calm, range(said.first, 10**6), said.kills)
     else:
         wrong = at_random(teller, base, calm, range(said.first, said.first + said.seeds))
     teller.close()

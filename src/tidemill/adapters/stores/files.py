@@ -10,7 +10,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from tidemill.core.errors import BadValue, Damaged, NotFound
+from tidemill.core.errors import BadValue, Damaged, NotFound, Unreachable
 from tidemill.core.failpoints import failpoint
 from tidemill.core.ports import Flaw
 
@@ -32,7 +32,13 @@ class FileBlobs:
         path = self._path(kind, digest)
         if not path.exists() or path.read_bytes() != data:
             failpoint(f"blobs.{kind}.before")
-            write_whole(path, data)
+            try:
+                write_whole(path, data)
+            except OSError as error:
+                raise Unreachable(
+                    f"nothing can be written to {path.parent}: {error.strerror or error}.",
+                    fix="free some space or mend the permissions, and run it again; nothing is lost.",
+                ) from error
             failpoint(f"blobs.{kind}.after")
         return digest
 

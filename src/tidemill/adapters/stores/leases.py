@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tidemill.adapters.stores.databases import Database
 from tidemill.adapters.stores.schema import lease
-from tidemill.core.errors import Busy
+from tidemill.core.errors import Busy, Unreachable
 from tidemill.core.ports import Lease
 
 BEAT = 5.0
@@ -75,15 +75,22 @@ def _file(path: Path | None) -> Generator[None, None, None]:
     if path is None:
         yield
         return
-    with path.with_suffix(".lock").open("a+") as file:
+    try:
+        file = path.with_suffix(".lock").open("a+b", buffering=0)
+    except OSError as error:
+        raise Unreachable(
+            f"the lock beside {path} cannot be written: {error.strerror or error}.",
+            fix="free some space or mend the permissions, and run it again; nothing is lost.",
+        ) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.seek(0)
-            raise _held_by(file.read().strip()) from None
+            raise _held_by(file.read().decode().strip()) from None
         file.truncate(0)
-        file.write(f"process {os.getpid()}")
-        file.flush()
+        with suppress(OSError):  # a full disk: it only says to others who has it
+            file.write(f"process {os.getpid()}".encode())
         try:
             yield
         finally:
