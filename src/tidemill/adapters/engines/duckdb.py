@@ -100,7 +100,8 @@ class DuckDBEngine:
     def _let_go(self, expression: ir.Table) -> None:
         """Forget rows in memory: Ibis holds each batch that was ever taken in until the end."""
         known: Any = self._connection
-        for held in expression.op().find(ops.InMemoryTable):
+        asked: Any = expression.op()
+        for held in asked.find(ops.InMemoryTable):
             known.con.unregister(held.name)
             known._memtables.discard(held)  # noqa: SLF001 - it has no other name
 
