@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 
 from tidemill.adapters.engines.duckdb import DuckDBEngine
+from tidemill.adapters.spool.inbox import Spool
 from tidemill.adapters.stores.delta import DeltaEvents
 from tidemill.adapters.stores.files import FileBlobs
 from tidemill.adapters.stores.memory import MemoryBlobs, MemoryEvents, MemoryInbox
 from tidemill.adapters.stores.memory_state import MemoryState
-from tidemill.adapters.spool.inbox import Spool
 from tidemill.adapters.stores.sql import SqlState
 from tidemill.adapters.trainers.inline import Inline
 from tidemill.adapters.trainers.pool import ProcessPool

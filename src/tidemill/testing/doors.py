@@ -10,7 +10,7 @@ unequal probabilities at several moments.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -114,6 +114,9 @@ class _Plain:
 
     def compact(self, table: str) -> None:
         return
+
+    def erase(self, table: str, ids: Collection[str]) -> int:
+        return 0
 
 
 def check_door(
