@@ -13,6 +13,7 @@ from tidemill.core.limits import Whole
 from tidemill.core.rule import check
 from tidemill.statistics.onsets import series_of
 from tidemill.statistics.shapes import Series, Shape, bump, ramps, step, waves
+from tidemill.statistics.starts import onset_of
 
 Floats = NDArray[np.float64]
 Kind = Literal["none", "sudden", "gradual", "periodic", "temporary", "unknown"]
@@ -42,6 +43,8 @@ class Change:
         (a wave or a season), or "unknown": something changed, but not in one of these ways.
     onset
         The first place of the change; None where there is none or it has no start.
+    earliest, latest
+        Between which places the onset is, with a confidence of 90 %; None where it has none.
     end
         The place from which the level is steady again; None where it has not come.
     size
@@ -52,6 +55,8 @@ class Change:
 
     kind: Kind
     onset: int | None = None
+    earliest: int | None = None
+    latest: int | None = None
     end: int | None = None
     size: float = math.nan
     why: str
@@ -66,9 +71,10 @@ def kind_of_change(values: NDArray[Any], *, season: int = 7) -> Change:
 
     Of 90 normal values, changes of 3 standard deviations are told right in 88 to 100 % of
     series, and no change in 98 %; with a correlation of neighbours of 0.3 in 76 to 98 % and
-    95 %. The onset is right in the median where a change is sudden or temporary, and six
-    windows off where it is gradual: the start of a slow climb is within the noise
-    (``benchmarks/ranges.py``).
+    95 %. The onset is right in the median where a change is sudden or temporary. Where it is
+    gradual it is one window off in the median for a climb by 8 standard deviations or more,
+    and three for one by 3, which is all that can be known of it (Cramér-Rao); the interval
+    holds the onset in 90 to 98 % of series (``benchmarks/ranges.py``).
 
     Parameters
     ----------
@@ -123,6 +129,7 @@ class _Model:
     cost: float
     left: float
     rest: Floats
+    series: Series
     swing: float
     """From peak to trough of the season, 0 without one."""
 
@@ -165,6 +172,7 @@ def _model(series: Series, shape: Shape | None, level: float, swing: float) -> _
         cost=level + (0.0 if shape is None else shape.cost),
         left=max(left, many * _NOTHING**2),
         rest=np.where(series.seen > 0, rest, np.nan),
+        series=series,
         swing=swing,
     )
 
@@ -198,7 +206,9 @@ def _chosen(models: list[_Model], scaled: Floats, scale: float) -> Change:
     ahead = min(others, default=math.inf) - best.score(many, worth)
     if ahead < _CLOSE:
         return Change(kind="unknown", why=f"{best.kind} and another kind say about as much")
-    return _told(best, scale, f"says more than no change by {lead:.1f} and the next by {ahead:.1f}")
+    return _told(
+        best, scale, worth, f"says more than no change by {lead:.1f} and the next by {ahead:.1f}"
+    )
 
 
 def _roughness(rest: Floats) -> float:
@@ -210,17 +220,19 @@ def _roughness(rest: Floats) -> float:
     return whole / half if half > _NOTHING**2 else 1.0
 
 
-def _told(model: _Model, scale: float, why: str) -> Change:
+def _told(model: _Model, scale: float, worth: float, why: str) -> Change:
     shape = model.shape
     if shape is None or model.kind == "periodic":
         swing = model.swing if shape is None else shape.size
         return Change(kind="periodic", size=swing * scale, why=f"periodic {why}")
     many = model.rest.size
-    first = shape.start + 1 if model.kind == "gradual" else shape.start
+    began = onset_of(model.series, model.kind, worth=worth)
     ended = model.kind != "sudden" and shape.end < many - (model.kind == "gradual")
     return Change(
         kind=model.kind,
-        onset=first,
+        onset=began.middle if model.kind == "gradual" else shape.start,
+        earliest=began.earliest,
+        latest=began.latest,
         end=shape.end if ended else None,
         size=shape.size * scale,
         why=f"{model.kind} {why}",

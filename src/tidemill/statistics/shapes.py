@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
+Grid = tuple[Places, Places, Floats, Floats]
 SHORTEST_RAMP = 5
 """A climb within fewer windows is a step."""
 
@@ -84,6 +86,43 @@ class Series:
         return masked - self.basis @ (self.basis.T @ masked)
 
 
+def step_gains(series: Series) -> tuple[Floats, Floats]:
+    """Return gain and size of a step at each place; the gain is -1 where there can be none."""
+    sums = _sums(series.columns)
+    tails = sums[-1] - sums[:-1]
+    gain, size = series.gains(tails, tails[:, 1])
+    gain[0] = -1.0
+    return gain, size
+
+
+def bump_gains(series: Series) -> Grid:
+    """Return start and end of stretches, and gain and size of another level inside them."""
+    sums = _sums(series.columns)
+    places = _places(1, series.rest.size)
+    i, j = np.meshgrid(places, places, indexing="ij")
+    inside = sums[j] - sums[i]
+    gain, size = series.gains(inside, inside[..., 1])
+    return i, j, np.where(i < j, gain, -1.0), size
+
+
+def ramp_gains(series: Series) -> Grid:
+    """Return the last place before and the last place of climbs, and their gain and size."""
+    many, columns = series.rest.size, series.columns
+    at = np.arange(many, dtype=np.float64)
+    sums, moved = _sums(columns), _sums(columns * at[:, None])
+    twice = _sums((series.seen * at * at)[:, None])[:, 0]
+    places = np.unique(np.append(_places(0, many), many - 1))
+    i, j = np.meshgrid(places, places, indexing="ij")
+    wide = np.maximum(j - i, 1).astype(np.float64)
+    # 0 up to place i, (t - i) / (j - i) between, 1 from place j on.
+    climb = (moved[j] - moved[i] - i[..., None] * (sums[j] - sums[i])) / wide[..., None]
+    parts = (twice[j] - twice[i]) - 2 * i * (moved[j, 1] - moved[i, 1])
+    parts += i * i * (sums[j, 1] - sums[i, 1])
+    squares = parts / wide**2 + sums[-1, 1] - sums[j, 1]
+    gain, size = series.gains(climb + sums[-1] - sums[j], squares)
+    return i, j, np.where(j - i >= SHORTEST_RAMP, np.maximum(gain, 0.0), -1.0), size
+
+
 def step(series: Series, *, before: int | None = None) -> Shape:
     """Find the place where the level changes for good.
 
@@ -92,10 +131,7 @@ def step(series: Series, *, before: int | None = None) -> Shape:
     before
         The last place where it may be; anywhere by default.
     """
-    many = series.rest.size
-    tails = _sums(series.columns)[-1] - _sums(series.columns)[:-1]
-    gain, size = series.gains(tails, tails[:, 1])
-    gain[0] = -1.0
+    many, (gain, size) = series.rest.size, step_gains(series)
     gain[(many if before is None else before + 1) :] = -1.0
     k = int(gain.argmax())
     return Shape(
@@ -111,19 +147,15 @@ def step(series: Series, *, before: int | None = None) -> Shape:
 
 def bump(series: Series) -> Shape:
     """Find the stretch inside the series whose level differs from that before and after."""
-    many, sums = series.rest.size, _sums(series.columns)
-    places = _places(1, many)
-    inside = sums[None, places] - sums[places, None]
-    gain, size = series.gains(inside, inside[..., 1])
-    gain[np.tril_indices(places.size)] = -1.0
-    i, j = np.unravel_index(int(gain.argmax()), gain.shape)
-    start, end, at = int(places[i]), int(places[j]), np.arange(many)
+    i, j, gain, size = bump_gains(series)
+    best = int(gain.argmax())
+    start, end, at = int(i.flat[best]), int(j.flat[best]), np.arange(series.rest.size)
     return Shape(
         kind="temporary",
-        gain=max(float(gain[i, j]), 0.0),
+        gain=max(float(gain.flat[best]), 0.0),
         cost=3.0,
-        size=float(size[i, j]),
-        fitted=series.shaped(((at >= start) & (at < end)) * size[i, j]),
+        size=float(size.flat[best]),
+        fitted=series.shaped(((at >= start) & (at < end)) * size.flat[best]),
         start=start,
         end=end,
     )
@@ -135,23 +167,11 @@ def ramps(series: Series) -> list[Shape]:
     One with both ends inside the series, one each that starts or ends with it, and the line
     all along: the fewer ends there are to find, the less it takes to say.
     """
-    many, columns = series.rest.size, series.columns
-    at = np.arange(many, dtype=np.float64)
-    sums, moved = _sums(columns), _sums(columns * at[:, None])
-    twice = _sums((series.seen * at * at)[:, None])[:, 0]
-    places = np.unique(np.append(_places(0, many), many - 1))
-    i, j = np.meshgrid(places, places, indexing="ij")
-    wide = np.maximum(j - i, 1).astype(np.float64)
-    # 0 up to place i, (t - i) / (j - i) between, 1 from place j on.
-    climb = (moved[j] - moved[i] - i[..., None] * (sums[j] - sums[i])) / wide[..., None]
-    parts = (twice[j] - twice[i]) - 2 * i * (moved[j, 1] - moved[i, 1])
-    parts += i * i * (sums[j, 1] - sums[i, 1])
-    squares = parts / wide**2 + sums[-1, 1] - sums[j, 1]
-    gain, size = series.gains(climb + sums[-1] - sums[j], squares)
+    many, (i, j, gain, size) = series.rest.size, ramp_gains(series)
     found: list[Shape] = []
     for starts in (i > 0, i == 0):
         for ends in (j < many - 1, j == many - 1):
-            fits = starts & ends & (j - i >= SHORTEST_RAMP)
+            fits = starts & ends & (gain >= 0)
             if fits.any():
                 best = int(np.where(fits, gain, -1.0).argmax())
                 shape = _ramp(series, int(i.flat[best]), int(j.flat[best]), float(size.flat[best]))

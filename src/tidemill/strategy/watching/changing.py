@@ -81,7 +81,16 @@ def looks_like(series: dict[datetime, float], every: timedelta, *, bad: datetime
         why = f"the clearest change is another one, since {onset:%Y-%m-%d}"
         return {"kind": "unknown", "onset": None, "why": why}
     at = None if onset is None else onset.isoformat()
-    return {"kind": found.kind, "onset": at, "why": found.why}
+    return {"kind": found.kind, "onset": at, "why": found.why + _between(found, begin, every)}
+
+
+def _between(found: Change, begin: datetime, every: timedelta) -> str:
+    """Write between which windows a change began, where that is not one window."""
+    if found.earliest is None or found.latest is None or found.earliest == found.latest:
+        return ""
+    first, last = (begin + place * every for place in (found.earliest, found.latest))
+    to_minute = "%Y-%m-%d" if every >= _DAY else "%Y-%m-%d %H:%M"
+    return f"; it began between {first:{to_minute}} and {last:{to_minute}}, with 90 % confidence"
 
 
 def _holds(found: Change, onset: datetime, bad: datetime, every: timedelta) -> bool:
