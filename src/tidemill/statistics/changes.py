@@ -74,7 +74,7 @@ def kind_of_change(values: NDArray[Any], *, season: int = 7) -> Change:
     95 %. The onset is right in the median where a change is sudden or temporary. Where it is
     gradual it is one window off in the median for a climb by 8 standard deviations or more,
     and three for one by 3, which is all that can be known of it (Cramér-Rao); the interval
-    holds the onset in 90 to 98 % of series (``benchmarks/ranges.py``).
+    holds the onset in 90 to 99 % of series (``benchmarks/ranges.py``).
 
     Parameters
     ----------
