@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import tidemill
+import tidemill.adapters.projections
 import tidemill.loop
 import tidemill.measures
 import tidemill.monitoring
@@ -36,7 +37,7 @@ def made_by_rule(thing: type) -> bool:
 
 def rules() -> list[type]:
     """Every class made with @rule, wherever it hides below the stages, the measures and monitoring."""
-    floors = (tidemill.loop, tidemill.measures, tidemill.monitoring)
+    floors = (tidemill.loop, tidemill.measures, tidemill.monitoring, tidemill.adapters.projections)
     everywhere = [module for floor in floors for module in modules(floor)]
     found = {
         thing
