@@ -77,7 +77,7 @@ def test_a_broken_strategy(tidemill, project):
     wrong(tidemill("run", "--every", "1h", "--project", project), 1)
     said = tidemill("check", "--project", project, "--json")
     assert said.code == 4
-    assert "trainin" in said.json["problems"][0]
+    assert "trainin" in said.json["problems"][0]["what"]
 
 
 def test_damage_is_found(tidemill, project):

@@ -69,7 +69,8 @@ def test_the_closest_so_far_is_used_and_the_baseline_stands_beside(alternating) 
     assert last["disagreement"] > 0
 
 
-def test_an_estimate_is_printed_as_one(alternating, capsys) -> None:
+def test_an_estimate_is_printed_as_one(alternating, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")  # a name that is broken over lines is not found
     folder = str(alternating.folder)
     main(["metrics", "accuracy", "--project", folder])
     shown = capsys.readouterr().out
