@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import collections
 import faulthandler
+import math
 import sys
 import tempfile
 import time
@@ -26,12 +27,17 @@ from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
 SHARES = {"tables": 25, "mill.log": 20, "Logger": 15, "strategy files": 15, "files": 15, "drift": 3}
 
 
-def fuzz(name: str, inputs: int, first: int, base: Path) -> tuple[Any, dict[str, list[str]]]:
+def fuzz(
+    name: str, inputs: int, first: int, seconds: float, base: Path
+) -> tuple[Any, dict[str, list[str]]]:
     """Try so many inputs at a door; return the fates, and what broke by where it broke."""
     fates: collections.Counter[str] = collections.Counter()
     broken: dict[str, list[str]] = {}
+    until = time.monotonic() + seconds
 
     def one(example: Any) -> None:
+        if time.monotonic() > until:
+            return
         (base / "last").write_text(f"{name}: {example!r}"[:100_000], errors="backslashreplace")
         try:
             fates[doors.through(name, example, base)] += 1
@@ -46,6 +52,8 @@ def fuzz(name: str, inputs: int, first: int, base: Path) -> tuple[Any, dict[str,
             where = f"{place.filename.rpartition('/tidemill/')[2]}:{place.lineno}"
             what = f"{type(error).__name__} at {where}: {' '.join(str(error).split())[:200]}"
             key = f"{type(error).__name__} {where} {str(error)[:30]}"
+            if key not in broken:
+                print(f"  BROKEN {name}: {what}", flush=True)
             broken.setdefault(key, []).append(f"{what}\n    {_short(example)}")
 
     run = settings(
@@ -72,6 +80,7 @@ def main() -> int:
     given_.add_argument("--inputs", type=int, default=10_000)
     given_.add_argument("--only", choices=[*doors.DOORS])
     given_.add_argument("--seed", type=int, default=0)
+    given_.add_argument("--seconds", type=float, default=math.inf, help="of each door at most")
     asked = given_.parse_args()
     warnings.simplefilter("ignore")
     faulthandler.enable()
@@ -82,7 +91,9 @@ def main() -> int:
         for name in [asked.only] if asked.only else doors.DOORS:
             share = 100 if asked.only else SHARES.get(name, 7)
             start = time.process_time()
-            fates, broken = fuzz(name, max(1, asked.inputs * share // 100), asked.seed, base)
+            fates, broken = fuzz(
+                name, max(1, asked.inputs * share // 100), asked.seed, asked.seconds, base
+            )
             took = time.process_time() - start
             wrong += fates["BROKEN"]
             told = ", ".join(f"{n} {fate}" for fate, n in sorted(fates.items()))

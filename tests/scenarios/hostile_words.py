@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
 from hypothesis import strategies as st
+
+from tidemill.faces.cli.app import build
 
 STRATEGY = '''\
 """Signs nothing by itself."""
@@ -70,21 +73,43 @@ def strategy_texts(draw: Any) -> str:
     return "".join(words)
 
 
-OPTIONS = (
-    "--time", "--label", "--label-time", "--label-delay", "--absent", "--final-after", "--score", "--output", "--unit",
-    "--id", "--features", "--drop", "--task", "--table", "--scan-cap", "--show-sql", "--from", "--to", "--at", "--last",
-    "--limit", "--most", "--metric", "--column", "--cohort", "--by", "--against", "--format", "--window", "--incident",
-    "--kind", "--why", "--as", "--where", "--found", "--pages", "--alpha", "--zone", "--timezone", "--columns", "--known",
-    "--tags", "--text", "--source", "--for", "--json", "--project", "--floor", "--ignore", "--model", "--step", "--html",
-    "--state", "--events", "--no-wait", "--retrain", "--repair", "--all", "--map", "--profile", "--nope", "--", "-x", "--latency",
-)  # fmt: skip
-COMMANDS = (
-    "drift", "compare", "init", "check", "plan", "run", "status", "sql", "records import", "records reference",
-    "records profiles", "records quarantine", "labels import", "feedback import", "releases list", "releases report",
-    "releases approve", "releases reject", "releases rollback", "metrics", "rows", "history", "alerts budget",
-    "alerts unusual", "alerts list", "alerts show", "alerts close", "alerts silence", "cohorts find", "cohorts add",
-    "strategy suggest", "strategy show", "strategy log", "strategy diff", "strategy check", "nope", "records", "",
-    "records nope", "backtest", "strategy tune", "demo nope",
+EXTRA = ("--nope", "--", "-x", "--json", "--project")
+HEAVY = (
+    "--every",
+    "--seeds",
+    "--trials",
+    "--workers",
+    "--keep",
+    "--html",
+    "--map",
+    "--as",
+    "--debug",
+)
+"""Options that make a command run for long, write a file of any name, or ask for a traceback."""
+
+
+@functools.cache
+def commands() -> dict[str, tuple[int, dict[str, bool]]]:
+    """Say of each command how many arguments it takes, and of its options which take no value."""
+    found: dict[str, tuple[int, dict[str, bool]]] = {"nope": (0, {}), "": (0, {})}
+
+    def visit(app: Any, path: str) -> None:
+        inner = [n for n in app if not n.startswith("-")]
+        for name in inner:
+            visit(app[name], f"{path} {name}".strip())
+        if inner or path == "demo":
+            return
+        named = {a.name: a.hint is bool for a in app.assemble_argument_collection() if a.show}
+        options = {n: flag for n, flag in named.items() if n.startswith("--") and n not in HEAVY}
+        found[path] = (sum(not n.startswith("-") for n in named), options)
+
+    visit(build(), "")
+    return found
+
+
+FITTING = (
+    "records.csv", "labels.csv", "v1", "00007", "x", "carrier", "record_id", "predicted_at", "label", "happened_at", "7d", "30d",
+    "2024-01-02", "1", "0.5", "UTC", "auc", "select * from records", "x > 3", "carrier == 'A'", "strategy.py", "default", "a",
 )  # fmt: skip
 WORDS = (
     "", " ", "a", "x", "0", "-1", "1e999", "nan", "inf", "-inf", "9" * 400, "1.5", "7d", "-7d", "0d", "9999999999d",
@@ -102,11 +127,21 @@ WORDS = (
 
 @st.composite
 def command_lines(draw: Any) -> list[str]:
-    """A command with values that nobody would give it."""
-    words = draw(st.sampled_from(COMMANDS)).split(" ")
-    word = st.one_of(st.sampled_from(WORDS), st.sampled_from(WORDS), st.text(max_size=5))
-    words += draw(st.lists(word.filter(lambda w: not w.startswith("/")), max_size=2))
-    for _ in range(draw(st.integers(0, 3))):
-        name = draw(st.sampled_from(OPTIONS))
-        words += draw(st.sampled_from([[name], [name, draw(word)], [f"{name}={draw(word)}"]]))
-    return [w.replace("\x00", "") for w in words]  # no shell can pass it
+    """A command with values that nobody would give it, or with some that fit."""
+    name = draw(st.sampled_from(sorted(commands())))
+    takes, options = commands()[name]
+    fits, odd = st.sampled_from(FITTING), st.sampled_from(WORDS)
+    near = st.one_of(fits, fits, fits, odd)
+    word = draw(st.sampled_from([near, near, st.one_of(odd, fits, st.text(max_size=5))]))
+    word = word.filter(lambda w: not w.startswith("/"))
+    words = name.split(" ")
+    words += [draw(word) for _ in range(takes)]
+    usual = st.sampled_from([*(options or EXTRA)])
+    for option in draw(st.lists(usual, max_size=3, unique=True)):
+        if options.get(option):
+            words.append(option)
+        elif option != "--project" or draw(st.integers(0, 5)) == 0:
+            words.append(f"{option}={draw(word)}")
+    if draw(st.integers(0, 7)) == 0:  # what the command line itself has to refuse
+        words.insert(draw(st.integers(0, len(words))), draw(st.sampled_from([*EXTRA, *WORDS])))
+    return [w.replace("\x00", "") for w in words if not w.startswith("/")]  # no shell can pass NUL
