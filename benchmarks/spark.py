@@ -78,7 +78,11 @@ def main() -> None:
 def metrics(engine: SparkEngine, snapshot: Snapshot) -> Any:
     """Measure some signals by day, as a look does."""
     rows = engine.table(snapshot)
-    rules = [*(InRange(f"x{k}", low=-3, high=3) for k in range(5)), Finite("x5"), NullRate("x6", at_most=0.1)]
+    rules = [
+        *(InRange(f"x{k}", low=-3, high=3) for k in range(5)),
+        Finite("x5"),
+        NullRate("x6", at_most=0.1),
+    ]
     rules.append(Proxy("size", lambda r: r.f_x0))
     made = {f"{n}_{k}": e for k, r in enumerate(rules) for n, e in r.measured(rows).items()}
     numbered = Windows(every=DAY).number(rows)
