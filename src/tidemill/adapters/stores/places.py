@@ -189,7 +189,7 @@ class Bucket:
         what = f"{self.url} cannot be used: {said.rstrip('.')}."
         if re.search(r"NoSuchBucket|NO_SUCH_BUCKET|404 Not Found", whole):
             return Unreachable(what, fix="create the bucket, or mend url in [events].")
-        if re.search(r"403|ACCESS_DENIED|AccessDenied|InvalidAccessKey|credential", whole):
+        if re.search(r"\b403\b|ACCESS_DENIED|AccessDenied|InvalidAccessKey|credential", whole):
             return Unreachable(
                 what, fix="check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do."
             )
