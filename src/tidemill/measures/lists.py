@@ -138,3 +138,25 @@ def chance_of_first(lists: Lists, relevant: Floats) -> Floats:
     none_yet = gammaln(left + 1) - gammaln(left - gone + 1)
     none_yet -= gammaln(size + 1) - gammaln(size - gone + 1)
     return np.where(open_, np.exp(none_yet) * among / np.maximum(tied - j, 1.0), 0.0)
+
+
+class OfLists:
+    """What metrics of lists share: the weighted mean over lists of a value of each, the more the better."""
+
+    @property
+    def name(self) -> str:
+        """The name in snake case."""
+        raise NotImplementedError
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a higher value is a better model."""
+        return True
+
+    def __call__(self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]) -> float:
+        """Compute the weighted mean over lists."""
+        return by_list(self.name, label, answer, weight, self._value)
+
+    def _value(self, lists: Lists) -> Floats:
+        """Return the value of each list, NaN where it has none; shape (g,)."""
+        raise NotImplementedError

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tidemill.core.errors import BadInput
 from tidemill.core.limits import Between, OneOf, Text, Whole
@@ -15,7 +14,7 @@ from tidemill.core.rule import rule
 from tidemill.measures.lists import (
     Floats,
     Lists,
-    by_list,
+    OfLists,
     chance_of_first,
     expected_precision_at_relevant,
 )
@@ -40,7 +39,7 @@ def _any_relevant(lists: Lists, relevant: Floats) -> Floats:
 
 
 @rule
-class NDCG:
+class NDCG(OfLists):
     """The gain of each list's order, discounted by the logarithm of the place, over the best order's.
 
     Equal scores count by the mean over their orders. Lists in which nothing has a gain do not
@@ -82,15 +81,6 @@ class NDCG:
         """The name in snake case."""
         return _at("ndcg", self.k)
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Whether a higher value is a better model."""
-        return True
-
-    def __call__(self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]) -> float:
-        """Compute the weighted mean over lists."""
-        return by_list(self.name, label, answer, weight, self._value)
-
     def _value(self, lists: Lists) -> Floats:
         if lists.label.min() < 0:
             raise BadInput(
@@ -115,7 +105,7 @@ class NDCG:
 
 
 @rule
-class MRR:
+class MRR(OfLists):
     """The mean of one over the place of the first relevant row in each list.
 
     Equal scores count by the mean over their orders. Lists without a relevant row do not count;
@@ -156,15 +146,6 @@ class MRR:
         """The name in snake case."""
         return _at("mrr", self.k)
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Whether a higher value is a better model."""
-        return True
-
-    def __call__(self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]) -> float:
-        """Compute the weighted mean over lists."""
-        return by_list(self.name, label, answer, weight, self._value)
-
     def _value(self, lists: Lists) -> Floats:
         relevant = _relevant(lists, self.above)
         worth = 1 / (lists.rank + 1.0)
@@ -181,7 +162,7 @@ class MRR:
 
 
 @rule
-class MAP:
+class MAP(OfLists):
     """The mean over lists of average precision: that at the place of each relevant row.
 
     Equal scores count by the mean over their orders. Lists without a relevant row do not count;
@@ -219,15 +200,6 @@ class MAP:
     def name(self) -> str:
         """The name in snake case."""
         return "map"
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Whether a higher value is a better model."""
-        return True
-
-    def __call__(self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]) -> float:
-        """Compute the weighted mean over lists."""
-        return by_list(self.name, label, answer, weight, self._value)
 
     def _value(self, lists: Lists) -> Floats:
         relevant = _relevant(lists, self.above)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tidemill.core.limits import Between, OneOf, Text, Whole
 from tidemill.core.rule import rule
-from tidemill.measures.lists import Floats, Lists, by_list
+from tidemill.measures.lists import Floats, Lists, OfLists
 from tidemill.measures.ranking import Needs
 
 _SAID = OneOf(("score", "output"))
@@ -25,7 +24,7 @@ def _in_top(lists: Lists, k: int, above: float) -> tuple[Floats, Floats]:
 
 
 @rule
-class PrecisionAt:
+class PrecisionAt(OfLists):
     """The mean share of relevant rows among the first k of each list.
 
     The share is of k, also in a shorter list. Equal scores count by the mean over their orders;
@@ -67,15 +66,6 @@ class PrecisionAt:
         """The name in snake case."""
         return f"precision_at_{self.k}"
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Whether a higher value is a better model."""
-        return True
-
-    def __call__(self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]) -> float:
-        """Compute the weighted mean over lists."""
-        return by_list(self.name, label, answer, weight, self._value)
-
     def _value(self, lists: Lists) -> Floats:
         return _in_top(lists, self.k, self.above)[0] / self.k
 
@@ -87,7 +77,7 @@ class PrecisionAt:
 
 
 @rule
-class RecallAt:
+class RecallAt(OfLists):
     """The mean share of each list's relevant rows that are among its first k.
 
     Equal scores count by the mean over their orders. Lists without a relevant row do not count;
@@ -128,15 +118,6 @@ class RecallAt:
     def name(self) -> str:
         """The name in snake case."""
         return f"recall_at_{self.k}"
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Whether a higher value is a better model."""
-        return True
-
-    def __call__(self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]) -> float:
-        """Compute the weighted mean over lists."""
-        return by_list(self.name, label, answer, weight, self._value)
 
     def _value(self, lists: Lists) -> Floats:
         found, relevant = _in_top(lists, self.k, self.above)

@@ -61,7 +61,9 @@ def stage_of(rule: object) -> Stage | None:
     >>> stage_of(Accuracy()).name
     'metric'
     """
-    call = vars(type(rule)).get("__call__")
+    # Not getattr: a class without the method has that of its metaclass.
+    calls = (vars(base).get("__call__") for base in type(rule).__mro__)
+    call = next((one for one in calls if one is not None), None)
     if call is None:
         return None
     for names, stage in _BY_MEMBERS:
