@@ -167,6 +167,9 @@ os.kill(os.getpid(), signal.SIGTERM)
         parent.wait(60)
         (file,) = (tmp_path / "spool").glob("*.segment")
         try:
+            end = time.monotonic() + 10  # the child lets go when it first runs
+            while not segment.unlocked(file) and time.monotonic() < end:
+                time.sleep(0.01)
             assert segment.unlocked(file)
         finally:
             os.killpg(parent.pid, signal.SIGKILL)

@@ -94,7 +94,9 @@ class GridFit:
 
     def _middle(self) -> tuple[str, int]:
         """Choose the rows in the middle of all: a file, and the first row in it."""
-        asked = select("file_name, num_rows", f"parquet_file_metadata({listed(self._files)})")
+        # In a fixed order: rows are not kept in theirs, and the same files get the same grids.
+        files = f"parquet_file_metadata({listed(self._files)})"
+        asked = select("file_name, num_rows", files, "ORDER BY file_name")
         with told(self._files):
             sizes = self._connection.execute(asked).fetchall()
         ends = np.cumsum([n for _, n in sizes])
