@@ -28,7 +28,8 @@ from tidemill.measures.condition import All, Condition
 from tidemill.monitoring import outcomes, proxies, system
 from tidemill.monitoring import quality as q
 from tidemill.strategy.watching.windows import Windows
-from tidemill.testing import stores
+from tidemill.testing import events
+from tidemill.testing.bench import Bench
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -334,10 +335,10 @@ QUESTIONS = (
     the_door_shows_the_same_rows,
 )
 READING = (
-    stores.a_new_store_is_empty,
-    stores.values_come_back_as_they_were,
-    stores.a_table_grows_new_features,
-    stores.compaction_changes_no_row,
+    events.a_new_store_is_empty,
+    events.values_come_back_as_they_were,
+    events.a_table_grows_new_features,
+    events.compaction_changes_no_row,
 )
 
 
@@ -350,7 +351,7 @@ def test_spark_says_what_duckdb_says(engines, stored, tmp_path, subtests, capsys
         with subtests.test(promise.__name__):
             folder = tmp_path / promise.__name__
             folder.mkdir()
-            promise(stores.Bench(make=DeltaEvents, folder=folder, engine=engines[1]))
+            promise(Bench(make=DeltaEvents, folder=folder, engine=engines[1]))
     with subtests.test("tables are counted alike"):
         spark_counts.both_count_alike(engines[1]._session, tmp_path / "counts")
     with subtests.test("a project lives the same life"):

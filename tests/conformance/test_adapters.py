@@ -23,8 +23,12 @@ from tidemill.adapters.trainers.shared import SharedJobs, Work
 from tidemill.core.clock import SystemClock
 from tidemill.core.ports import Inbox, Jobs, Parcel
 from tidemill.testing import check_blob_store, check_event_store, check_inbox, check_state_store
-from tidemill.testing.stores import BLOBS, EVENTS, STATE, Bench
-from tidemill.testing.work import INBOX, JOBS, JOBS_APART, Put, what_a_job_prints_is_kept
+from tidemill.testing.bench import Bench
+from tidemill.testing.blobs import BLOBS
+from tidemill.testing.events import EVENTS
+from tidemill.testing.inbox import INBOX, Put
+from tidemill.testing.jobs import JOBS, JOBS_APART, what_a_job_prints_is_kept
+from tidemill.testing.state import STATE
 
 
 def by_name(values: Any) -> Any:

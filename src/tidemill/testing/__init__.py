@@ -6,12 +6,15 @@ For an adapter there is one suite a port: :func:`check_event_store`, :func:`chec
 faster way to what a turn asks of them.
 """
 
+from tidemill.testing.blobs import check_blob_store
 from tidemill.testing.channels import check_channel
 from tidemill.testing.doors import check_door
+from tidemill.testing.events import check_event_store
+from tidemill.testing.inbox import check_inbox
+from tidemill.testing.jobs import check_jobs
 from tidemill.testing.rules import check_rule, yield_checks
 from tidemill.testing.stages import stage_of
-from tidemill.testing.stores import check_blob_store, check_event_store, check_state_store
-from tidemill.testing.work import check_inbox, check_jobs
+from tidemill.testing.state import check_state_store
 
 __all__ = [
     "check_blob_store",

@@ -22,7 +22,8 @@ from tidemill.core.errors import BadValue, TidemillError
 from tidemill.core.fingerprint import fingerprint
 from tidemill.core.ports import Engine
 from tidemill.core.rule import is_rule, limits
-from tidemill.testing.stages import Stage, same, stage_of
+from tidemill.testing.answers import same
+from tidemill.testing.stages import Stage, stage_of
 
 Check = Callable[[Any, Engine | None], None]
 """Takes a rule and, for rules that are expressions, an engine; raises when the promise is broken."""

@@ -1,9 +1,8 @@
-"""How the rule of each stage is asked, and what its answer must be."""
+"""How the rule of each stage is asked, and in which other orders."""
 
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,18 +11,15 @@ from typing import Any
 import ibis.expr.operations as ops
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from ibis.expr import types as ir
 
 from tidemill.core.model import answer
 from tidemill.core.ports import Engine, Snapshot
-from tidemill.core.rules import EMPHASIS, Past, TestSet
-from tidemill.core.verdict import Decision, Finding, Verdict
+from tidemill.core.rules import Past, TestSet
 from tidemill.measures.grouped import truth_for
-from tidemill.testing import data
+from tidemill.testing import answers, data
 
 _CLOCKS = (ops.TimestampNow, ops.DateNow)
-_FITS = ("plain", "first")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,20 +114,8 @@ def _ask_log(rule: Any, table: pa.Table, engine: Engine | None) -> pa.Table:
     return _evaluated(rows.select("record_id", p=rule(rows)), engine)
 
 
-def _holds_log(rule: Any, name: str, table: pa.Table, said: pa.Table) -> None:
-    assert said.num_rows == table.num_rows, "there is not one probability a record"
-    _in_unit(said["p"])
-
-
 def _ask_curation(rule: Any, table: pa.Table, engine: Engine | None) -> pa.Table:
     return _evaluated(rule(_rows(table, engine)), engine)
-
-
-def _holds_curation(rule: Any, name: str, table: pa.Table, said: pa.Table) -> None:
-    wanted = {"record_id", "predicted_at", "pi"}
-    assert set(said.column_names) == wanted, f"it returns {said.column_names}, not {wanted}"
-    _among(said, table)
-    _in_unit(said["pi"])
 
 
 def _call_reservoir(rule: Any, table: pa.Table, engine: Engine | None) -> Any:
@@ -156,98 +140,13 @@ def _ask_dataset(rule: Any, table: pa.Table, engine: Engine | None) -> pa.Table:
     return _evaluated(_call_dataset(rule, table, engine), engine)
 
 
-def _holds_labels(rule: Any, name: str, table: pa.Table, said: pa.Table) -> None:
-    _keeps_columns(said, table)
-    _among(said, table)
-    both = pc.and_(pc.is_null(said["label"]), pc.is_null(said["label_text"]))
-    assert not pc.any(both).as_py(), "a row without a label passes as final"
-    for column in ("label_id", "source_kind"):
-        assert not said[column].null_count, f"a final label has no {column}"
-
-
-def _holds_dataset(rule: Any, name: str, table: pa.Table, said: pa.Table) -> None:
-    _keeps_columns(said, table, more=(EMPHASIS,))
-    if EMPHASIS in said.column_names and said.num_rows:
-        emphasis = said[EMPHASIS].to_numpy().astype(float)
-        fits = (emphasis >= 0) & np.isfinite(emphasis)
-        assert fits.all(), "an emphasis is null, negative or infinite"
-    _among(said, table)
-    if rule.window is not None and said.num_rows:
-        oldest = pc.min(said["predicted_at"]).as_py()
-        assert oldest >= data.NOW - rule.window, f"a row of {oldest} is older than its window"
-
-
-def _holds_holdout(rule: Any, name: str, at: Any, said: Any) -> None:
-    assert isinstance(said, np.ndarray), f"it returns {type(said).__name__}, not an array"
-    assert said.dtype == np.dtype(bool), f"it returns {said.dtype}, not bool"
-    assert said.shape == at.shape, f"it returns shape {said.shape} for {at.shape}"
-
-
-def _holds_trigger(rule: Any, name: str, facts: Any, said: Any) -> None:
-    assert isinstance(said, Decision), f"it returns {type(said).__name__}, not a Decision"
-    assert said.why.strip(), "it does not say why"
-    later = said.next_due is None or said.fire or said.next_due > facts.now
-    assert later, f"it waits for {said.next_due}, which has passed"
-
-
-def _holds_gate(rule: Any, name: str, test: TestSet, said: Any) -> None:
-    _is_finding(said)
-    if name in ("empty", "one_row", "one_day", "no_weight"):
-        assert said.verdict != Verdict.OK or said.waived, "too little data passes"
-
-
-def _holds_rollout(rule: Any, name: str, check: Any, said: Any) -> None:
-    _is_finding(said)
-    if name not in _FITS:
-        assert said.verdict != Verdict.OK, f"a spot check that saw {name!r} passes"
-
-
-def _is_finding(said: Any) -> None:
-    assert isinstance(said, Finding), f"it returns {type(said).__name__}, not a Finding"
-    assert said.why.strip(), "it does not say why"
-    assert said.gate.strip(), "it has no name"
-
-
 def _ask_training(rule: Any, dataset: Any, engine: Engine | None) -> Any:
     said = answer(rule(dataset, None), dataset.features)
     return (said.output, said.score)
 
 
-def _holds_training(rule: Any, name: str, dataset: Any, said: Any) -> None:
-    output, _ = said
-    assert output.shape == dataset.label.shape, "it does not answer each record it learnt from"
-
-
 def _ask_metric(rule: Any, rows: Mapping[str, Any], engine: Engine | None) -> Any:
     return rule(truth_for(rule, rows["label"], rows), rows[rule.needs], rows["weight"])
-
-
-def _holds_metric(rule: Any, name: str, rows: Mapping[str, Any], said: Any) -> None:
-    assert isinstance(said, float), f"it returns {type(said).__name__}, not a float"
-    assert rule.needs in ("output", "score"), f"it needs {rule.needs!r}"
-    assert isinstance(rule.higher_is_better, bool)
-    assert rule.name == rule.name.lower().replace(" ", "_")
-    if name in ("empty", "nulls", "no_weight"):
-        assert math.isnan(said), f"it says {said} where nothing can be known"
-
-
-def _in_unit(column: pa.ChunkedArray) -> None:
-    assert not column.null_count, "a probability is null"
-    values = column.to_numpy()
-    assert ((values > 0) & (values <= 1)).all(), "a probability lies outside (0, 1]"
-
-
-def _among(said: pa.Table, table: pa.Table) -> None:
-    extra = set(said["record_id"].to_pylist()) - set(table["record_id"].to_pylist())
-    assert not extra, f"it makes up the record {min(extra)!r}"
-    assert said.num_rows <= table.num_rows, "it returns more rows than it was given"
-
-
-def _keeps_columns(said: pa.Table, table: pa.Table, *, more: tuple[str, ...] = ()) -> None:
-    lost = set(table.column_names) - set(said.column_names)
-    assert not lost, f"it loses the column {min(lost)}"
-    added = set(said.column_names) - set(table.column_names) - set(more)
-    assert not added, f"it adds the column {min(added)}"
 
 
 def _itself(said: Any) -> Any:
@@ -281,22 +180,6 @@ def _order(n: int) -> Any:
     return np.random.default_rng(5).permutation(n)
 
 
-def same(one: Any, other: Any) -> bool:
-    """Tell whether two answers are equal, numbers to 1e-9, NaN equal to NaN."""
-    if isinstance(one, pa.Table) and isinstance(other, pa.Table):
-        return one.equals(other)
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return one.shape == other.shape and same(one.tolist(), other.tolist())
-    if isinstance(one, float) and isinstance(other, float):
-        near = math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
-        return near or (math.isnan(one) and math.isnan(other))
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, Finding) and isinstance(other, Finding):
-        return (one.gate, one.verdict, one.why) == (other.gate, other.verdict, other.why)
-    return bool(one == other)
-
-
 def _asks(rule: Any, given: Any, engine: Engine | None) -> Any:
     return rule(given)
 
@@ -307,7 +190,7 @@ _ALL = (
         inputs=data.awkward_records,
         call=_call_records,
         ask=_ask_log,
-        holds=_holds_log,
+        holds=answers.holds_log,
         shuffled=_shuffle_table,
     ),
     Stage(
@@ -315,7 +198,7 @@ _ALL = (
         inputs=data.awkward_records,
         call=_call_records,
         ask=_ask_curation,
-        holds=_holds_curation,
+        holds=answers.holds_curation,
         shuffled=_shuffle_table,
     ),
     Stage(
@@ -323,7 +206,7 @@ _ALL = (
         inputs=data.awkward_reservoirs,
         call=_call_reservoir,
         ask=_ask_reservoir,
-        holds=_holds_labels,
+        holds=answers.holds_labels,
         shuffled=_shuffle_table,
     ),
     Stage(
@@ -331,7 +214,7 @@ _ALL = (
         inputs=data.awkward_reservoirs,
         call=_call_dataset,
         ask=_ask_dataset,
-        holds=_holds_dataset,
+        holds=answers.holds_dataset,
         shuffled=_shuffle_table,
     ),
     Stage(
@@ -339,23 +222,29 @@ _ALL = (
         inputs=data.awkward_times,
         call=_asks,
         ask=_asks,
-        holds=_holds_holdout,
+        holds=answers.holds_holdout,
         shuffled=_shuffle_times,
     ),
-    Stage(name="triggers", inputs=data.awkward_facts, call=_asks, ask=_asks, holds=_holds_trigger),
+    Stage(
+        name="triggers",
+        inputs=data.awkward_facts,
+        call=_asks,
+        ask=_asks,
+        holds=answers.holds_trigger,
+    ),
     Stage(
         name="training",
         inputs=data.awkward_training,
         call=_ask_training,
         ask=_ask_training,
-        holds=_holds_training,
+        holds=answers.holds_training,
     ),
     Stage(
         name="offline",
         inputs=data.awkward_tests,
         call=_asks,
         ask=_asks,
-        holds=_holds_gate,
+        holds=answers.holds_gate,
         shuffled=_shuffle_test,
     ),
     Stage(
@@ -363,14 +252,14 @@ _ALL = (
         inputs=data.awkward_spot_checks,
         call=_asks,
         ask=_asks,
-        holds=_holds_rollout,
+        holds=answers.holds_rollout,
     ),
     Stage(
         name="metric",
         inputs=data.awkward_answers,
         call=_ask_metric,
         ask=_ask_metric,
-        holds=_holds_metric,
+        holds=answers.holds_metric,
         shuffled=_shuffle_answers,
     ),
 )

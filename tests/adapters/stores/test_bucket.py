@@ -15,7 +15,9 @@ from tidemill.adapters.stores.objects import BucketBlobs
 from tidemill.adapters.stores.places import Bucket
 from tidemill.core.errors import BadValue, Damaged, Unreachable
 from tidemill.testing import data
-from tidemill.testing.stores import BLOBS, EVENTS, Bench
+from tidemill.testing.bench import Bench
+from tidemill.testing.blobs import BLOBS
+from tidemill.testing.events import EVENTS
 
 
 @pytest.fixture(autouse=True)

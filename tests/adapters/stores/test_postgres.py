@@ -21,7 +21,8 @@ from tidemill.adapters.stores.sql import SqlState
 from tidemill.core.clock import instant
 from tidemill.core.errors import BadValue, Busy, Damaged, Unreachable
 from tidemill.core.ports import Lease, Transition
-from tidemill.testing.stores import STATE, Bench
+from tidemill.testing.bench import Bench
+from tidemill.testing.state import STATE
 
 AT = instant("2024-01-01")
 

@@ -9,6 +9,9 @@ import subprocess
 import sys
 import time
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 HEAVY = ("duckdb", "ibis", "pandas", "pyarrow", "sklearn", "sqlalchemy", "deltalake", "numpy")
 MAIN = "import sys; from tidemill.faces.cli import main; code = main(); "
 END = "sys.exit(code)"
@@ -30,6 +33,14 @@ def test_help_is_short_and_loads_nothing():
     assert 6 <= commands <= 10
     assert max(len(line) for line in out.splitlines()) <= 80
     assert "\x1b" not in out
+
+
+def test_drift_of_parquet_loads_no_engine_it_does_not_ask(tmp_path):
+    file = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"x": range(100)}), file)
+    code = MAIN + f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+    _, err = start("drift", file, file, code=code).communicate()
+    assert err.strip() == "['duckdb', 'pyarrow', 'numpy']"
 
 
 def test_version():

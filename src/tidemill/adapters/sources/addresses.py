@@ -6,12 +6,14 @@ import re
 import urllib.parse
 from collections.abc import Callable, Sequence
 
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
-from tidemill.adapters.sources.files import REMOTE, read_files
-from tidemill.adapters.sources.ibis_address import hidden, read_table
 from tidemill.core.errors import BadInput, BadValue
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+REMOTE = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs")
 _TABLE = re.compile(r"(?<=[?&])table=([^&#]*)&?")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
@@ -54,6 +56,17 @@ def name_of(path: str, table: str | None = None) -> str:
     if is_database(path):
         address = hidden(address)
     return named or address.rstrip("/").rsplit("/", 1)[-1] or path
+
+
+def hidden(address: str) -> str:
+    """Write an address without what may be a password.
+
+    Examples
+    --------
+    >>> hidden("postgres://me:secret@host/db?sslpassword=1")
+    'postgres://host/db'
+    """
+    return re.sub(r"(?<=://)[^/?#]*@", "", address.partition("?")[0])
 
 
 def without_login(path: str) -> str:
@@ -124,6 +137,8 @@ def read(
     if most is not None and most < 1:
         raise BadValue(f"--scan-cap is {most}.", fix="give 1 row or more.")
     if is_database(path):
+        from tidemill.adapters.sources.ibis_address import read_table
+
         path, table = parted(path, table)
         rows, name = (
             read_table(path, table, most=most, show=show),
@@ -140,6 +155,8 @@ def read(
             fix="leave them out, or give an address such as duckdb://file.db.",
         )
     else:
+        from tidemill.adapters.sources.files import read_files
+
         rows, name = read_files(path, texts), path
     names = rows.column_names
     twins = sorted({n for n in names if names.count(n) > 1})

@@ -16,10 +16,10 @@ import pyarrow.dataset
 import pyarrow.json
 from pyarrow import fs
 
+from tidemill.adapters.sources.addresses import REMOTE
 from tidemill.adapters.sources.separated import BLOCK, separated
 from tidemill.core.errors import BadInput, NotFound, TidemillError
 
-REMOTE = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs")
 _PATTERN = "*?["
 _DEEPEST = 100
 _QUOTED = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)

@@ -12,6 +12,7 @@ from typing import Any
 import ibis
 import pyarrow as pa
 
+from tidemill.adapters.sources.addresses import hidden
 from tidemill.core.errors import BadInput, BadValue, MissingExtra, NotFound, unknown
 
 _LONGEST = 300
@@ -146,17 +147,6 @@ def _file(rest: str) -> Path:
     if not path.is_file():
         raise NotFound(f"there is no file {path}.", fix="check the path.")
     return path
-
-
-def hidden(address: str) -> str:
-    """Write an address without what may be a password.
-
-    Examples
-    --------
-    >>> hidden("postgres://me:secret@host/db?sslpassword=1")
-    'postgres://host/db'
-    """
-    return re.sub(r"(?<=://)[^/?#]*@", "", address.partition("?")[0])
 
 
 def failed(address: str, error: Exception) -> BadInput:
