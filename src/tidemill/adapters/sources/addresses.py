@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import urllib.parse
 from collections.abc import Callable, Sequence
-
 from typing import TYPE_CHECKING
 
 from tidemill.core.errors import BadInput, BadValue
