@@ -25,7 +25,7 @@ from tidemill.core.errors import Busy
 from tidemill.core.machines import STEPS
 from tidemill.core.records import TABLES
 from tidemill.project import create_project, open_project
-from tidemill.strategy import releasing
+from tidemill.strategy import comparing
 
 HERE = Path(__file__).parent
 ROSTER = HERE / "failpoints.txt"
@@ -325,7 +325,7 @@ def test_what_was_acknowledged_is_there_exactly_once(tmp_path) -> None:
 def test_models_count_by_their_answers() -> None:
     def said(score: float) -> str:
         table = pa.table({"output": [1.0, 0.0], "score": [score, 0.25]})
-        return releasing._answers_digest(table)
+        return comparing.digest_of_answers(table)
 
     assert said(0.5) == said(0.5 + 1e-13)
     assert said(0.5) != said(0.5001)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from tidemill.core.machines import LABELLING, OPEN, RELEASE
 from tidemill.core.ports import Json, Lease
 from tidemill.loop.datasets import Manifest, difference
+from tidemill.strategy.candidates import dataset_of
 from tidemill.strategy.forming import describe, enough, form_dataset, unlike
-from tidemill.strategy.releasing import dataset_of
 from tidemill.strategy.signalling import ask
 from tidemill.strategy.turn import Step, Turn
 
