@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tidemill.adapters.projections import Autoencoder, Density
     from tidemill.core.costs import Costs
+    from tidemill.faces.backtest import Backtest
     from tidemill.faces.comparing import drift
-    from tidemill.faces.notebook import Backtest, backtest
+    from tidemill.faces.notebook import backtest
     from tidemill.faces.service import Logger
     from tidemill.loop.curation import Automatic, Outcome, Uniform
     from tidemill.loop.datasets import (
@@ -115,7 +116,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Costs": "tidemill.core.costs",
     "Logger": "tidemill.faces.service",
-    "Backtest": "tidemill.faces.notebook",
+    "Backtest": "tidemill.faces.backtest",
     "backtest": "tidemill.faces.notebook",
     "Automatic": "tidemill.loop.curation",
     "Outcome": "tidemill.loop.curation",
