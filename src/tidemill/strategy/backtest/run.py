@@ -5,10 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-
-import numpy as np
-import numpy.typing as npt
+from datetime import datetime
 
 from tidemill.adapters.trainers.shared import Work
 from tidemill.core.durations import duration
@@ -21,11 +18,18 @@ from tidemill.loop.training.resampled import Resampled
 from tidemill.loop.triggers import Every, Once
 from tidemill.strategy.backtest.answers import Steps
 from tidemill.strategy.backtest.compare import Terms
-from tidemill.strategy.backtest.given import longest_delay
-from tidemill.strategy.backtest.references import Grid, hindsight, matched, step_losses
+from tidemill.strategy.backtest.references import Grid
 from tidemill.strategy.backtest.report import report
-from tidemill.strategy.backtest.rows import Rows, halves, labelled
-from tidemill.strategy.backtest.score import Scorer, Truth, grouped, numbered
+from tidemill.strategy.backtest.rows import Rows, labelled
+from tidemill.strategy.backtest.schedules import (
+    OUTSIDE,
+    grid_of,
+    in_hindsight,
+    mark,
+    outside,
+    with_as_many,
+)
+from tidemill.strategy.backtest.scoring import scoring
 from tidemill.strategy.backtest.setting import Given, Setting, metric_for, moments_of
 from tidemill.strategy.backtest.simulate import Run, lived, simulate
 from tidemill.strategy.backtest.told import Floats, Told
@@ -35,9 +39,6 @@ from tidemill.strategy.strategy import Strategy
 NEVER, EVERY_STEP = "never", "every step"
 MOST_BYTES = 1_000_000_000
 """Bytes of answers kept between moments; those of gates are asked for once."""
-MOST_CUTS = 60
-"""Cut-offs that a schedule in hindsight may choose from."""
-_OUTSIDE = "outside the grid of the optimum"
 _GROWN = 1.2
 """How much larger datasets must get for the size to be told apart from freshness."""
 
@@ -108,8 +109,8 @@ class Backtest:
             self._say(0.75, "predicts for the schedules in hindsight")
             best = self._hindsight(grids, rows, terms)
             for told in asked:
-                self._mark(told, grids[0])
-            more = self._matched(asked, grids, rows)
+                mark(told, grids[0])
+            more = with_as_many(asked, grids, rows)
             labels = self._labels(runs)
             for told in [*more, *([best["told"], best["bound"]] if best else [])]:
                 told.labels = labels
@@ -187,54 +188,15 @@ class Backtest:
     # How they are scored
 
     def _rows(self) -> tuple[Rows, Terms]:
-        history, steps = self.given.history, self.steps
-        labels, final = self.base.labels, duration(self.base.labels.final_after)
-        self.places = self.bench.truth(labels, self.given.chosen)
-        scorer = Scorer(
-            answers=self.bench.answers,
-            truth=self.places,
+        self.places = self.bench.truth(self.base.labels, self.given.chosen)
+        return scoring(
+            self.bench,
+            self.given,
+            self.setting,
+            base=self.base,
             metric=self.metric,
-            half=halves(history.records["u_split"].to_numpy(zero_copy_only=False)),
-            unit=numbered(history.records["unit"]),
-            group=grouped(self.metric, history.records),
-            costs=self.base.costs or self.setting.costs,
-        )
-        step = duration(self.setting.step)
-        skipped = -(-self.latency // step)
-        scored = [k for k in range(skipped, len(steps)) if steps.rows(k)[0] < steps.rows(k)[1]]
-        then = [self._known_then(k) for k in scored]
-        rows = Rows(scorer, steps, scored, then)
-        settled = self._settled(scored, final)
-        days = sum(
-            (steps.moments[k + 1] - steps.moments[k]).total_seconds()
-            for k, counts in zip(scored, settled, strict=True)
-            if counts
-        )
-        return rows, Terms(
-            rows=rows,
-            settled=settled,
-            sign=1.0 if self.metric.higher_is_better else -1.0,
+            truth=self.places,
             deterministic=self.deterministic,
-            resampled=self.setting.resample,
-            step=step,
-            delay=max(final, self.given.delay),
-            season=duration(self.setting.season),
-            days=days / 86_400,
-        )
-
-    def _known_then(self, k: int) -> Truth:
-        start, end = self.steps.moments[k], self.steps.moments[k + 1]
-        known = self.bench.truth(self.base.labels, self.given.chosen, now=end, since=start)
-        return known.within(*self.steps.rows(k))
-
-    def _settled(self, scored: Sequence[int], final: timedelta) -> npt.NDArray[np.bool_]:
-        """Tell which steps have waited long enough for their labels, by when history ends."""
-        history = self.given.history
-        wait = longest_delay(history, final)
-        last = max(history.at.max(initial=0), history.label_available.max(initial=0))
-        end = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(last))
-        return np.array(
-            [self.steps.moments[k + 1] - timedelta(seconds=1) + wait <= end for k in scored]
         )
 
     def _told(self, name: str, runs: list[Run], rows: Rows) -> Told:
@@ -243,86 +205,17 @@ class Backtest:
         if strategy.signing == "approve":
             told.reviews = told.retrains - told.failed
             told.notes.append("a person signs it; replayed as signed at once when all gates are OK")
-        outside = self._outside(strategy)
-        if outside:
-            told.notes.append(f"{_OUTSIDE}: {outside}")
+        if why := outside(strategy, self.base):
+            told.notes.append(f"{OUTSIDE}: {why}")
         return told
-
-    def _outside(self, strategy: Strategy) -> str:
-        """Say why a strategy's choices are none the optimum in hindsight could make."""
-        marks, base = strategy.marks, self.base.marks
-        for stage in ("training", "dataset", "curation", "labels", "log"):
-            if marks.rules[stage] != base.rules[stage]:
-                return f"its {stage} differs"
-        if strategy.tested:
-            return "it has gates"
-        return "it goes on from its last model" if strategy.training.continues else ""
-
-    @staticmethod
-    def _mark(told: Told, grid: Grid) -> None:
-        """Note when a strategy has had models in front that no schedule could choose."""
-        if not told.lives or any(note.startswith(_OUTSIDE) for note in told.notes):
-            return
-        live = [one.model for one in told.lives[0] if one.live_at is not None]
-        if live and (live[0] != grid.model[0] or not set(grid.model).issuperset(live)):
-            told.notes.append(f"{_OUTSIDE}: it retrained between steps, or not at the start")
 
     # What they are measured against
 
     def _grid(self, run: Run) -> Grid:
-        """Return the models of retraining every step, as actions of a schedule."""
-        models: list[str | None] = [None] * len(self.steps)
-        seconds = [0.0] * len(self.steps)
-        live = [m + self.latency for m in self.steps.moments[:-1]]
-        place = {m: k for k, m in enumerate(self.steps.moments)}
-        for one in lived(run):
-            k = place.get(one.triggered_at.replace(microsecond=0))
-            if k is not None and one.live_at is not None:
-                models[k], seconds[k], live[k] = one.model, one.seconds, one.live_at
-        # Predictions grow with the square of the cut-offs: a long history offers some of them.
-        every = -(-len(self.steps) // MOST_CUTS)
-        models = [model if k % every == 0 else None for k, model in enumerate(models)]
-        return Grid(steps=self.steps, model=tuple(models), live=tuple(live), seconds=tuple(seconds))
+        return grid_of(run, self.steps, self.latency)
 
     def _hindsight(self, grids: list[Grid], rows: Rows, terms: Terms) -> Json | None:
-        grid, price = grids[0], rows.scorer.priced
-        scored = [k for i, k in enumerate(rows.scored) if terms.settled[i]]
-        pairs = [(m, k) for k in scored for m in range(k + 1)]
-        self.bench.prepare([(grid.model[m], k) for m, k in pairs])
-        losses = step_losses(grid, rows.scorer, scored, sign=terms.sign, price=price)
-        sheet = rows.scorer.costs
-        retrain = np.array(grid.seconds) * (sheet.second if sheet is not None else 0.0)
-        found = hindsight(grid, losses, retrain)
-        if found is None:
-            return None
-        told = rows.of_schedule("hindsight optimum", [grid], found.schedule)
-        bound = rows.of_schedule("bound", [grid], found.bound_schedule)
-        return {"told": told, "found": found, "bound": bound, "price": price}
-
-    def _matched(self, asked: list[Told], grids: list[Grid], rows: Rows) -> list[Told]:
-        """Return the calendar and chance with as many retrains as each strategy had."""
-        found: list[Told] = []
-        done: set[int] = set()
-        steps = len([m for m in grids[0].model if m is not None])
-        for row in asked:
-            retrains = round(row.retrains) - (row.kind == "asked")
-            if not 0 < retrains < steps - 1 or retrains in done:
-                continue
-            done.add(retrains)
-            schedules = matched(retrains, len(self.steps))
-            for name, each in schedules.items():
-                told = [rows.of_schedule(name, grids, self._possible(grids[0], s)) for s in each]
-                one = told[0] if len(told) == 1 else rows.of_many(name, told)
-                one.name = f"{name} ({row.name})"
-                one.matched = {"to": row.name, "what": "retrains"}
-                one.words = f"{retrains + 1} retrains {_HOW[name]}"
-                found.append(one)
-        return found
-
-    @staticmethod
-    def _possible(grid: Grid, schedule: Sequence[int]) -> tuple[int, ...]:
-        """Leave out steps at which no model could be trained."""
-        return tuple(k for k in schedule if grid.model[k] is not None)
+        return in_hindsight(grids[0], rows, terms, self.bench)
 
     def _same_size(self, every: list[Run], seeds: list[int], rows: Rows) -> list[Told]:
         """Retrain every step on as many rows as the first model had: fresh, but no more data."""
@@ -366,6 +259,3 @@ class Backtest:
             "predict_seconds": predictions[1],
             "seconds": time.perf_counter() - started,
         }
-
-
-_HOW = {"calendar": "spread evenly", "random": "at random, mean of 20 schedules"}
