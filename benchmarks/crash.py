@@ -17,7 +17,7 @@ from typing import Any
 SCENARIOS = Path(__file__).parent.parent / "tests" / "scenarios"
 sys.path.insert(0, str(SCENARIOS))
 
-import crash_story as story  # noqa: E402  # pyright: ignore[reportMissingImports]
+import crash_teller  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 PLOTS = ("outcomes", "labeller")
 
@@ -42,7 +42,7 @@ def at_random(
         root = base / f"seed-{seed}"
         # Short lives and long ones.
         longest = (0.6, 1.2, 2.5, 5.0)[seed // 2 % 4]
-        kills += story.random_kills(teller, root, plot, seed, longest=longest)
+        kills += crash_teller.random_kills(teller, root, plot, seed, longest=longest)
         wrong += not judge(teller, root, plot, calm, f"seed {seed}")
         print(f"seed {seed}: {kills} kills so far, {wrong} runs differ", flush=True)
         if kills >= enough:
@@ -58,7 +58,7 @@ def at_failpoints(teller: Any, base: Path, calm: dict[str, Any], only: str | Non
             for name in dict.fromkeys(passed):
                 if only in (None, name):
                     root = base / f"{plot}-{step}-{name}"
-                    missed = story.chain(teller, root, plot, [(step, name)])
+                    missed = crash_teller.chain(teller, root, plot, [(step, name)])
                     where = f"{plot} step {step} {name}{' (missed)' if missed else ''}"
                     wrong += not judge(teller, root, plot, calm, where) or bool(missed)
                     runs += 1
@@ -78,8 +78,8 @@ def main() -> int:
     ask.add_argument("--only", help="this failpoint, in every step")
     said = ask.parse_args()
     start, base = time.perf_counter(), Path(tempfile.mkdtemp(prefix="tidemill-crash-"))
-    teller = story.Teller()
-    calm = {p: story.undisturbed(teller, base / p, p) for p in PLOTS}
+    teller = crash_teller.Teller()
+    calm = {p: crash_teller.undisturbed(teller, base / p, p) for p in PLOTS}
     if said.every or said.only:
         wrong = at_failpoints(teller, base, calm, said.only)
     elif said.kills:

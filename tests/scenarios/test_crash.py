@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import importlib.util
 import json
 import os
 import re
@@ -14,7 +13,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -28,28 +26,20 @@ from tidemill.project import create_project, open_project
 from tidemill.strategy import comparing
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+import crash_story as story  # noqa: E402
+import crash_teller  # noqa: E402
+
 ROSTER = HERE / "failpoints.txt"
 SOURCE = HERE.parent.parent / "src" / "tidemill"
 CHAINS = 4
 PLOTS = ("outcomes", "labeller")
 
 
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("crash_story", HERE / "crash_story.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["crash_story"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-story = _load()
-
-
 @pytest.fixture(scope="module")
 def teller() -> Iterator[Any]:
-    one = story.Teller()
+    one = crash_teller.Teller()
     yield one
     one.close()
 
@@ -63,7 +53,7 @@ def undisturbed(teller, tmp_path_factory) -> dict[str, Any]:
     with kept.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.exists():
-            found = {p: story.undisturbed(teller, base / f"calm-{p}", p) for p in PLOTS}
+            found = {p: crash_teller.undisturbed(teller, base / f"calm-{p}", p) for p in PLOTS}
             kept.write_text(json.dumps(found))
     return json.loads(kept.read_text())
 
@@ -154,7 +144,7 @@ def test_killed_at_every_failpoint_it_ends_as_undisturbed(teller, undisturbed, t
         while left:
             # What one kill made the story pass over is tried in another telling.
             root, before = tmp_path / f"{plot}-{round_}", len(left)
-            left, round_ = story.chain(teller, root, plot, left), round_ + 1
+            left, round_ = crash_teller.chain(teller, root, plot, left), round_ + 1
             assert len(left) < before
             _same(teller, root, plot, undisturbed)
 
@@ -167,7 +157,7 @@ def test_killed_at_random_times_it_ends_as_undisturbed(
     # A fast machine may tell a whole story between two kills: then another, killed sooner.
     while kills <= 3:
         root, longest = tmp_path / f"{plot}-{telling}", 2.5 / 2**telling
-        kills += story.random_kills(teller, root, plot, seed + 10 * telling, longest=longest)
+        kills += crash_teller.random_kills(teller, root, plot, seed + 10 * telling, longest=longest)
         _same(teller, root, plot, undisturbed)
         telling += 1
 
@@ -250,7 +240,7 @@ def test_a_second_process_gets_busy(tmp_path) -> None:
 
 def test_two_processes_that_turn_at_once_double_nothing(teller, undisturbed, tmp_path) -> None:
     story.tell(tmp_path, "outcomes", upto=2).close()
-    second = story.Teller()
+    second = crash_teller.Teller()
     with ThreadPoolExecutor(2) as both:
         how = {"upto": 3, "look": False}
         codes = [both.submit(t.tell, tmp_path, "outcomes", **how) for t in (teller, second)]
