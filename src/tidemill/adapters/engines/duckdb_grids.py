@@ -10,13 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tidemill.adapters.engines.duckdb_sql import listed, quoted, select, text, told
-from tidemill.measures.aligned import robust_sd
 from tidemill.measures.counting import kind_of, values_of
 from tidemill.measures.grid import Grid
-from tidemill.measures.numbers import Numbers
 
-_FEW_CELLS = 50
-_FINE = 10  # cells in a robust sd, where 100 are meant
 _QUANTILES = 1000
 _TOGETHER = 64  # columns read in one pass
 _EACH = 8192  # rows that are looked at, in the middle of all
@@ -103,10 +99,3 @@ class GridFit:
         row = max(0, int(ends[-1]) // 2 - _EACH // 2)
         k = min(int(np.searchsorted(ends, row, side="right")), len(sizes) - 1)
         return sizes[k][0], row - int(ends[k] - sizes[k][1])
-
-
-def too_coarse(counted: Numbers) -> bool:
-    """Tell whether a grid puts different values that lie on no lattice into a few cells."""
-    if counted.grid.step or not counted.low < counted.high:
-        return False
-    return counted.cells.size < _FEW_CELLS or robust_sd(counted) < _FINE * counted.grid.unit

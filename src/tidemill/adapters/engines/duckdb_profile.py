@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tidemill.adapters.engines.days import MOST_BY_DAY, checked, ends_of, sql_day
-from tidemill.adapters.engines.duckdb_grids import GridFit, too_coarse
+from tidemill.adapters.engines.days import MOST_BY_DAY, checked, sql_day
+from tidemill.adapters.engines.duckdb_grids import GridFit
 from tidemill.adapters.engines.duckdb_sql import listed, quoted, select, text, told
 from tidemill.adapters.engines.kept import kept
+from tidemill.adapters.engines.profiled import kinds_of, of_days, on_a_grid, too_coarse
 from tidemill.adapters.engines.tally import Tally
 from tidemill.measures.categories import MOST, Categories
-from tidemill.measures.counting import kind_of
 from tidemill.measures.grid import Grid
 from tidemill.measures.numbers import Numbers
 from tidemill.measures.profile import Profile
@@ -107,8 +107,8 @@ class DuckDBProfiler:
         most
             How many categories of a column are kept.
         """
-        kinds, skipped = self._kinds(names)
-        numbers = [n for n, kind in kinds.items() if kind in {"number", "time"}]
+        kinds, skipped = kinds_of(self.schema, names)
+        numbers = on_a_grid(kinds)
         rows = self.rows
         columns: dict[str, Numbers | Categories] = {
             n: _all_null(rows, most) for n, kind in kinds.items() if kind == "null"
@@ -154,8 +154,8 @@ class DuckDBProfiler:
         day = sql_day(time, self.schema, zone)
         asked = select(f"{day}, count(*)", self._rows, f"WHERE ({day}) IS NOT NULL GROUP BY 1")
         totals = checked({int(d): int(n) for d, n in self._ask(asked)}, time)
-        kinds, skipped = self._kinds(names)
-        numbers = [n for n, kind in kinds.items() if kind in {"number", "time"}]
+        kinds, skipped = kinds_of(self.schema, names)
+        numbers = on_a_grid(kinds)
         fitted = self.grids([n for n in numbers if n not in grids])
         tallies = self._tallies(numbers, {**fitted, **grids}, day=day)
         coarse = [n for n in fitted if too_coarse(tallies[n].whole())]
@@ -168,33 +168,7 @@ class DuckDBProfiler:
                 columns[name] = {d: _all_null(n, most) for d, n in totals.items()}
             else:
                 columns[name] = self._categories_by_day(name, day, totals, most)
-        found: list[Profile] = []
-        for d, n in totals.items():
-            start, end = ends_of(d, zone)
-            found.append(
-                Profile(
-                    rows=n,
-                    columns={name: by_day[d] for name, by_day in columns.items()},
-                    kinds=kinds,
-                    skipped=skipped,
-                    start=start,
-                    end=end,
-                )
-            )
-        return tuple(found)
-
-    def _kinds(self, names: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
-        """Say how each column is counted, and why others are not."""
-        kinds: dict[str, str] = {}
-        skipped: dict[str, str] = {}
-        for name in names:
-            type_ = self.schema.field(name).type
-            kind = kind_of(type_)
-            if kind is None:
-                skipped[name] = f"a column of type {type_} cannot be counted"
-            else:
-                kinds[name] = kind
-        return kinds, skipped
+        return of_days(totals, columns, kinds, skipped, zone)
 
     def _tallies(
         self, names: list[str], grids: Mapping[str, Grid], *, day: str | None

@@ -11,14 +11,14 @@ import ibis
 import numpy as np
 import pyarrow as pa
 
-from tidemill.adapters.engines.days import MOST_BY_DAY, checked, ends_of, sql_day
-from tidemill.adapters.engines.duckdb_grids import too_coarse
+from tidemill.adapters.engines.days import MOST_BY_DAY, checked, sql_day
 from tidemill.adapters.engines.duckdb_sql import select
 from tidemill.adapters.engines.kept import kept
+from tidemill.adapters.engines.profiled import kinds_of, of_days, on_a_grid, too_coarse
 from tidemill.adapters.engines.spark_sql import readable
 from tidemill.core.errors import BadInput
 from tidemill.measures.categories import MOST, Categories
-from tidemill.measures.counting import kind_of, values_of
+from tidemill.measures.counting import values_of
 from tidemill.measures.grid import Grid
 from tidemill.measures.numbers import Numbers
 from tidemill.measures.profile import Profile
@@ -77,7 +77,7 @@ class SparkProfiler:
 
     def grids(self, names: Sequence[str]) -> dict[str, Grid]:
         """Fit a grid to each of some columns of numbers or times."""
-        names = [n for n in names if kind_of(self.schema.field(n).type) in {"number", "time"}]
+        names = on_a_grid(kinds_of(self.schema, names)[0])
         if self._few is not None:
             return self._few(names)
         part = self._rows.select(*map(_quoted, names)).limit(_EACH).toArrow() if names else None
@@ -85,7 +85,7 @@ class SparkProfiler:
 
     def profile(self, names: Sequence[str], *, grids: Grids, most: int = MOST) -> Profile:
         """Count all rows."""
-        kinds, skipped = self._kinds(names)
+        kinds, skipped = kinds_of(self.schema, names)
         rows = self.rows
         columns = self._counted(kinds, grids, {0: rows}, day=None, most=most)
         whole = {name: columns[name][0] for name in kinds}
@@ -105,28 +105,9 @@ class SparkProfiler:
         asked = select(f"{day} AS d, count(*) AS n", self._table, "GROUP BY 1")
         found = {r["d"]: r["n"] for r in self._ask(asked) if r["d"] is not None}
         totals = checked(found, time)
-        kinds, skipped = self._kinds(names)
+        kinds, skipped = kinds_of(self.schema, names)
         columns = self._counted(kinds, grids, totals, day=day, most=most)
-        made: list[Profile] = []
-        for d, n in totals.items():
-            start, end = ends_of(d, zone)
-            of_day = {name: columns[name][d] for name in kinds}
-            made.append(
-                Profile(rows=n, columns=of_day, kinds=kinds, skipped=skipped, start=start, end=end)
-            )
-        return tuple(made)
-
-    def _kinds(self, names: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
-        kinds: dict[str, str] = {}
-        skipped: dict[str, str] = {}
-        for name in names:
-            type_ = self.schema.field(name).type
-            kind = kind_of(type_)
-            if kind is None:
-                skipped[name] = f"a column of type {type_} cannot be counted"
-            else:
-                kinds[name] = kind
-        return kinds, skipped
+        return of_days(totals, columns, kinds, skipped, zone)
 
     def _counted(
         self,
@@ -138,7 +119,7 @@ class SparkProfiler:
         most: int,
     ) -> dict[str, dict[int, Numbers | Categories]]:
         """Count columns day by day; one day 0 where there are no days."""
-        numbers = [n for n, kind in kinds.items() if kind in {"number", "time"}]
+        numbers = on_a_grid(kinds)
         fitted = self.grids([n for n in numbers if n not in grids])
         counted = self._numbers(numbers, {**fitted, **grids}, totals, day)
         coarse = [n for n in fitted if _too_coarse(counted[n])]
