@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from tidemill.faces.report.numbers import NOTHING, count, day
+from tidemill.faces.report.printed import WIDE, facts, plain
 
 if TYPE_CHECKING:  # ports loads Ibis
     from tidemill.core.ports import Json
 
-WIDE = 100
-"""From this width on an interval stands beside its value instead of below it."""
 SHOWN = 30
 """Columns that are OK are named in one line from this many rows on."""
 _STYLES = {"ALERT": "red", "WARN": "yellow", "NO_VERDICT": "yellow", "OK": "green"}
@@ -49,7 +47,7 @@ def lines(found: Json, *, width: int = WIDE) -> list[RenderableType]:
         named = ", ".join(rest[:_NAMED]) + (", ..." if len(rest) > _NAMED else "")
         more = [Text(f"and {count(len(rest))} more that are OK: {named}", style="dim")]
     return [
-        _facts(found),
+        facts((name, side(found[name])) for name in ("reference", "current")),
         Text(""),
         made,
         *more,
@@ -60,13 +58,7 @@ def lines(found: Json, *, width: int = WIDE) -> list[RenderableType]:
 
 def text(found: Json, *, width: int = WIDE) -> str:
     """Return what is printed as plain text, without colour."""
-    file = io.StringIO()
-    console = Console(
-        file=file, width=width, no_color=True, markup=False, highlight=False, emoji=False
-    )
-    for line in lines(found, width=width):
-        console.print(line)
-    return "\n".join(row.rstrip() for row in file.getvalue().splitlines()) + "\n"
+    return plain(lines(found, width=width), width=width)
 
 
 def side(window: Json) -> str:
@@ -108,15 +100,6 @@ def said(row: Json) -> str:
     if row["verdict"] == "NO_VERDICT":
         return row["why"]
     return row["words"] or row["why"]
-
-
-def _facts(found: Json) -> Table:
-    facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    facts.add_column(no_wrap=True, style="dim")
-    facts.add_column(overflow="fold")
-    for name in ("reference", "current"):
-        facts.add_row(name, Text(side(found[name])))
-    return facts
 
 
 def _cells(row: Json, width: int) -> list[Text]:

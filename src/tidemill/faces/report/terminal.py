@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
-
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from tidemill.core.ports import Json
+from tidemill.faces.report.printed import WIDE, facts, plain
 from tidemill.faces.report.standings import (
     Standing,
     baseline,
@@ -23,8 +22,6 @@ from tidemill.faces.report.standings import (
     yearly,
 )
 
-WIDE = 100
-"""From this width on an interval stands beside its value instead of below it."""
 _VERDICTS = {"BETTER": "green", "WORSE": "red", "SAME": "", "NO_VERDICT": "yellow", "": ""}
 
 
@@ -61,34 +58,16 @@ def lines(backtest: Json, *, width: int = WIDE) -> list[RenderableType]:
 
 def text(backtest: Json, *, width: int = WIDE) -> str:
     """Return what is printed as plain text, without colour."""
-    file = io.StringIO()
-    console = Console(
-        file=file, width=width, no_color=True, markup=False, highlight=False, emoji=False
-    )
-    for line in lines(backtest, width=width):
-        console.print(line)
-    return "\n".join(row.rstrip() for row in file.getvalue().splitlines()) + "\n"
+    return plain(lines(backtest, width=width), width=width)
 
 
 def _understanding(backtest: Json) -> list[RenderableType]:
-    facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    facts.add_column(no_wrap=True, style="dim")
-    facts.add_column(overflow="fold")
-    for name, value in [("read", backtest["title"]), *understood(backtest)]:
-        facts.add_row(name, Text(value))
     history = backtest["history"]
-    assumed = [_told("ASSUMED", line, "yellow") for line in history["assumed"]]
-    warned = [_told("WARNING", line, "red") for line in history["warnings"]]
-    return [facts, *assumed, *warned]
-
-
-def _told(what: str, line: str, style: str) -> Table:
-    """Put a word in front of a line that may wrap."""
-    row = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    row.add_column(no_wrap=True, style=style)
-    row.add_column(overflow="fold")
-    row.add_row(what, Text(line))
-    return row
+    return [
+        facts([("read", backtest["title"]), *understood(backtest)]),
+        *(facts([("ASSUMED", line)], style="yellow") for line in history["assumed"]),
+        *(facts([("WARNING", line)], style="red") for line in history["warnings"]),
+    ]
 
 
 def _totals(backtest: Json, width: int) -> list[RenderableType]:
