@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,8 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tidemill import Logger
 from tidemill.core.clock import ReplayedClock
 from tidemill.core.errors import BadInput, NotAllowed
+from tidemill.faces.cli import main
 from tidemill.loop.curation import Outcome
 from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.project import create_project, open_project
@@ -231,13 +234,86 @@ def test_rows_that_cannot_be_used_are_counted_and_set_aside_once(tmp_path, rows)
     assert any("other content" in reason for reason in counts["reasons"])
 
 
-def test_nothing_is_written_into_a_table_of_the_user(tmp_path, rows):
+def test_nothing_is_written_into_a_table_of_the_user(tmp_path, rows, capsys):
     folder = placed(tmp_path / "mill", in_duckdb(tmp_path, rows))
-    with (
-        open_project(folder) as mill,
-        pytest.raises(NotAllowed, match=r"predictions, which tidemill only reads"),
-    ):
-        mill.import_records(rows[0], Columns(**RECORDS), source="again")
+    with open_project(folder) as mill:
+        for call in (
+            lambda: mill.import_records(rows[0], Columns(**RECORDS), source="again"),
+            lambda: mill.log({"x": 1.0}),
+            lambda: mill.log(rows[0]),
+        ):
+            with pytest.raises(NotAllowed, match=r"predictions, which tidemill only .* Fix: write"):
+                call()
+        for call in (
+            lambda: mill.import_labels(rows[1], FactColumns(**LABELS), source="again"),
+            lambda: mill.label("r1", 1),
+        ):
+            with pytest.raises(NotAllowed, match=r"outcomes, which tidemill only .* Fix: write"):
+                call()
+        with pytest.raises(NotAllowed, match=r"Fix: mill.ask\(features\) answers without logging"):
+            mill.predict({"x": 1.0})
+        assert list(mill.world.inbox.pending({})) == []
+    for words in (["records", "import"], ["labels", "import"]):
+        assert main([*words, str(tmp_path / "none.csv"), "--project", str(folder)]) == 1
+        assert "which tidemill only reads. Fix: " in capsys.readouterr().err
+
+
+def test_labels_may_be_said_and_feedback_given_where_only_records_stay_in_place(tmp_path, rows):
+    records = Table(in_duckdb(tmp_path, rows).format("predictions"), **RECORDS)
+    create_project(tmp_path / "mill", strategy=QUICK, salt="s", records=records)
+    with open_project(tmp_path / "mill", clock=ReplayedClock(NOW)) as mill:
+        mill.label("r1", 1)
+        mill.feedback("r1", 1)
+        mill.run()
+        assert {r["table"] for r in mill.world.state.rows("intake") if r["accepted"] == 1} == {
+            "labels", "feedback"}  # fmt: skip
+
+
+def test_a_model_answers_without_logging_where_records_stay_in_place(shop):
+    with open_project(shop[0] / "mill") as mill:
+        version, said = mill.ask({"x": 2.0, "origin": "a"})
+        assert version == mill.world.state.front().version
+        assert said.output.tolist() == [1.0]
+
+
+def test_what_a_service_logs_for_such_a_project_is_set_aside_in_sight(tmp_path, rows, capsys):
+    folder, asked = placed(tmp_path / "mill", in_duckdb(tmp_path, rows)), []
+    turned(folder)
+    with Logger(folder) as logger:
+        logger.log({"x": 1.0}, record_id="new")
+    with open_project(folder, clock=ReplayedClock(NOW), show_sql=asked.append) as mill:
+        [step] = mill.plan().steps
+        assert (
+            "1 rows of records were handed over, and go to the quarantine: records of" in step.why
+        )
+        assert step.why == mill.run()[0].steps[0].why
+        assert not any("LIMIT" in q for q in asked)  # the user's rows are not read for it
+        assert "only reads. Fix: write" in " ".join(
+            status(mill.world)["intake"]["records"]["reasons"]
+        )
+    assert main(["records", "quarantine", "--json", "--project", str(folder)]) == 0
+    assert '"record_id\\": \\"new' in capsys.readouterr().out
+
+
+def test_a_rule_that_has_no_part_is_told(tmp_path, rows, capsys):
+    text = QUICK.replace("    training=train,", "    training=train, log=Rate(0.1),")
+    text = text.replace("Manual, ", "Automatic, Manual, Rate, ")
+    folder = placed(tmp_path / "mill", in_duckdb(tmp_path, rows), strategy=text)
+    told = {}
+    for words in (["check"], ["strategy", "check"]):
+        assert main([*words, "--json", "--project", str(folder)]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert [n for n in told["notes"] if "log=Rate(0.1) has no part: records stay" in n]
+    text = text.replace('Outcome(final_after="1d")', "Automatic(label_all_zero)")
+    text = text.replace(
+        "def train", "from tidemill.loop.curation.automatic import label_all_zero\ndef train"
+    )
+    (folder / "strategy.py").write_text(text)
+    for words in (["check"], ["strategy", "check"]):
+        assert main([*words, "--project", str(folder)]) == 4
+        assert "has nowhere to put its labels" in capsys.readouterr().out.replace("\n", " ")
+    assert main(["status", "--json", "--project", str(folder)]) == 0
+    assert json.loads(capsys.readouterr().out)["next"].startswith("tidemill run")
 
 
 def test_a_record_that_changed_after_it_was_learnt_from_is_told(shop):

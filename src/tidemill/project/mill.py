@@ -32,12 +32,14 @@ from tidemill.project.channels import Addressed
 from tidemill.project.config import STRATEGY, default_user, read_config
 from tidemill.project.rows import arrow, plain, spread, tags_of, text_of
 from tidemill.strategy import importing, importing_profiles, loading, registry
+from tidemill.strategy.in_place import refuse
 from tidemill.strategy.models import model_of
 from tidemill.strategy.storing import Counts
 from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import Plan, plan, settle
 from tidemill.strategy.views import views
 from tidemill.strategy.watching import edges, telling
+from tidemill.strategy.watching.longer import longer
 from tidemill.strategy.watching.sending import tell
 
 
@@ -112,6 +114,8 @@ class Mill:
         ------
         Unreachable
             If one record cannot be kept; :class:`tidemill.Logger` counts it instead.
+        NotAllowed
+            If the records of the project are in a table that stays where it is.
 
         Examples
         --------
@@ -119,6 +123,7 @@ class Mill:
         >>> mill.log({"distance": 300}, output=1, score=0.7, record_id="a")
         ['a']
         """
+        refuse(self.world.events, "records")
         if isinstance(features, Mapping):
             key = self._spool.new_id() if record_id is None else text_of(record_id, "record_id")
             row = {
@@ -183,7 +188,14 @@ class Mill:
         self._spool.write("feedback", row | {"happened_at": self._moment(time)})
 
     def label(self, record_id: str, label: float | str, *, time: datetime | None = None) -> None:
-        """Say what the truth was for a record."""
+        """Say what the truth was for a record.
+
+        Raises
+        ------
+        NotAllowed
+            If the labels of the project are in a table that stays where it is.
+        """
+        refuse(self.world.events, "labels")
         row = {"record_id": plain(record_id), "label": plain(label)}
         self._spool.write("labels", row | {"happened_at": self._moment(time)})
 
@@ -207,8 +219,12 @@ class Mill:
         ------
         NotFound
             If no model is in front yet.
+        NotAllowed
+            If the records of the project are in a table that stays where it is.
         """
-        table = arrow([features] if isinstance(features, Mapping) else features)
+        instead = "mill.ask(features) answers without logging; "
+        refuse(self.world.events, "records", instead=instead)
+        table = _rows(features)
         version, said = self.ask(table)
         outputs = [plain(v) for v in said.output]
         scores = [None if np.isnan(s) else float(s) for s in said.score]
@@ -228,8 +244,15 @@ class Mill:
             )
         return said
 
-    def ask(self, features: pa.Table) -> tuple[str, Answers]:
-        """Let the champion answer, without logging; returns its version too."""
+    def ask(self, features: Any) -> tuple[str, Answers]:
+        """Let the champion answer, without logging; returns its version too.
+
+        Raises
+        ------
+        NotFound
+            If no model is in front yet.
+        """
+        table = _rows(features)
         at_front = self.world.state.front()
         if at_front is None or at_front.version is None:
             raise NotFound(
@@ -237,7 +260,7 @@ class Mill:
                 fix="let the mill train one: tidemill run; or sign one: tidemill releases list.",
             )
         version, model, kinds = self._load(at_front.version)
-        return version, answer(model, same_features(features, kinds))
+        return version, answer(model, same_features(table, kinds))
 
     def model(self, version: str) -> tuple[object, dict[str, str]]:
         """Return the model of a release and the features it takes, its digest checked."""
@@ -297,6 +320,7 @@ class Mill:
         cohort: str | None = None,
         model: str | None = None,
         last: str | None = None,
+        every: str | None = None,
     ) -> pa.Table:
         """Return what monitoring measured and thought, one row a base window and signal.
 
@@ -306,21 +330,20 @@ class Mill:
             Only signals of this name; ``cohort=""`` is everybody, ``model=""`` every version.
         last
             How far back, such as ``"90d"``.
+        every
+            Longer windows than base windows, such as ``"7d"``: means of rows are merged exactly,
+            other metrics are measured again on their records.
 
         Examples
         --------
         >>> getfixture("mill").signals(kind="drift").num_rows
         0
         """
-        return telling.signals(
-            self.world,
-            metric=metric,
-            kind=kind,
-            column=column,
-            cohort=cohort,
-            model=model,
-            last=None if last is None else duration(last),
-        )
+        names = {"metric": metric, "kind": kind, "column": column, "cohort": cohort, "model": model}
+        wanted: Any = {**names, "last": None if last is None else duration(last)}
+        if every is not None:
+            return longer(self.world, self.strategy, duration(every), **wanted)
+        return telling.signals(self.world, **wanted)
 
     def sql(self, query: str) -> pa.Table:
         """Answer a question in SQL over the views of :mod:`tidemill.strategy.views`.
@@ -352,8 +375,7 @@ class Mill:
 
         A ``pyarrow.RecordBatchReader`` is read batch by batch, so it may be larger than memory.
         """
-        rows = table if isinstance(table, pa.RecordBatchReader) else arrow(table)
-        return importing.records(self.world, self.strategy, rows, columns, source=source)
+        return importing.records(self.world, self.strategy, _read(table), columns, source=source)
 
     def import_labels(
         self,
@@ -364,10 +386,9 @@ class Mill:
         name: str = "labels",
         kind: str = "outcome",
     ) -> Counts:
-        """Take in a table of labels or feedback."""
-        return importing.facts(
-            self.world, self.strategy, arrow(table), columns, source=source, name=name, kind=kind
-        )
+        """Take in a table of labels or feedback, batch by batch as :meth:`import_records` does."""
+        how = {"source": source, "name": name, "kind": kind}
+        return importing.facts(self.world, self.strategy, _read(table), columns, **how)
 
     def profile(self, *, last: str = "30d") -> Profile:
         """Return a profile that :class:`tidemill.EdgeProfile` counts like, in another process.
@@ -407,3 +428,11 @@ class Mill:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _read(table: Any) -> pa.Table | pa.RecordBatchReader:
+    return table if isinstance(table, pa.RecordBatchReader) else arrow(table)
+
+
+def _rows(features: Any) -> pa.Table:
+    return arrow([features] if isinstance(features, Mapping) else features)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from typing import Any
 
 from tidemill.core.durations import duration, words
 from tidemill.core.ports import Json
 from tidemill.core.rule import is_rule
+from tidemill.loop.log import Everything
 from tidemill.strategy.difference import told
 from tidemill.strategy.strategy import Strategy
 
@@ -59,14 +60,50 @@ def _sentence(thing: Any) -> str:
     return "" if written.startswith(f"{thing.__name__}(") else written.replace("``", "")
 
 
-def problems(strategy: Strategy) -> list[str]:
-    """Say why nothing can ever come of a strategy; empty when something can."""
-    return [text for look in _PROBLEMS for text in look(strategy)]
+def problems(strategy: Strategy, *, in_place: Collection[str] = ()) -> list[str]:
+    """Say why nothing can ever come of a strategy; empty when something can.
+
+    Parameters
+    ----------
+    in_place
+        Which tables of the project are the user's own and only read: ``records``, ``labels``.
+    """
+    found = [text for look in _PROBLEMS for text in look(strategy)]
+    return found + list(nowhere(strategy, in_place))
 
 
-def notes(strategy: Strategy) -> list[str]:
-    """Say what is allowed but hardly meant."""
-    return [text for look in _NOTES for text in look(strategy)]
+def notes(strategy: Strategy, *, in_place: Collection[str] = ()) -> list[str]:
+    """Say what is allowed but hardly meant; ``in_place`` as for :func:`problems`."""
+    found = [text for look in _NOTES for text in look(strategy)]
+    return found + list(idle(strategy, in_place))
+
+
+def idle(strategy: Strategy, in_place: Collection[str]) -> Iterator[str]:
+    """Say which rule has no part where tables of the project stay in place.
+
+    Examples
+    --------
+    >>> from tidemill import Rate, Strategy
+    >>> thinned = Strategy(log=Rate(0.1), training=lambda dataset, previous: None)
+    >>> [text[:43] for text in idle(thinned, ["records"])]
+    ['log=Rate(0.1) has no part: records stay in ']
+    """
+    if "records" in in_place and strategy.log != Everything():
+        yield (
+            f"log={told(strategy.log)} has no part: records stay in their own table, so nothing is "
+            "logged here, and every row of it counts with p_log = 1. Leave log out; to look at "
+            "fewer rows name a view of the table, or say since in project.toml"
+        )
+
+
+def nowhere(strategy: Strategy, in_place: Collection[str]) -> Iterator[str]:
+    """Say what a strategy would write into tables of the project that stay in place."""
+    if "labels" in in_place and strategy.labels.labeller is not None:
+        yield (
+            f"labels={told(strategy.labels)} has nowhere to put its labels: those of this project "
+            "stay in their own table, which is only read. Fix: write labels=Outcome(...), or leave "
+            "[sources.labels] out of project.toml"
+        )
 
 
 def _no_gate(s: Strategy) -> Iterator[str]:

@@ -61,7 +61,7 @@ class InPlace:
         self.refuse(table)
         return self._own.append(table, rows, writer=writer, sequence=sequence)
 
-    def refuse(self, table: str) -> None:
+    def refuse(self, table: str, *, instead: str = "") -> None:
         """Refuse to write into a table of the user.
 
         Raises
@@ -72,7 +72,7 @@ class InPlace:
         if table in self.tables:
             raise NotAllowed(
                 f"{table} of this project are in {self.name(table)}, which tidemill only reads.",
-                fix="write the rows there, as what fills that table does.",
+                fix=f"{instead}write the rows there, as what fills that table does.",
             )
 
     def name(self, table: str) -> str:
@@ -172,8 +172,13 @@ def doubt(world: World, strategy: Strategy) -> str:
     return f"{AT_ONCE} Fix: say final_after in the strategy, or available_at in project.toml"
 
 
-def refuse(events: EventStore, table: str) -> None:
+def refuse(events: EventStore, table: str, *, instead: str = "") -> None:
     """Refuse to store rows of a table that is the user's.
+
+    Parameters
+    ----------
+    instead
+        What may be done beside writing the rows there, for the way out.
 
     Raises
     ------
@@ -181,4 +186,18 @@ def refuse(events: EventStore, table: str) -> None:
         If it is one.
     """
     if isinstance(events, InPlace):
-        events.refuse(table)
+        events.refuse(table, instead=instead)
+
+
+def in_place(events: EventStore) -> tuple[str, ...]:
+    """Return the tables that are the user's own and stay where they are."""
+    return events.tables if isinstance(events, InPlace) else ()
+
+
+def refused(events: EventStore, table: str) -> str:
+    """Say why rows of a table cannot be stored; nothing where they can."""
+    try:
+        refuse(events, table)
+    except NotAllowed as error:
+        return error.what
+    return ""

@@ -108,7 +108,7 @@ def store_refused(
     counts = Counts(
         table=name, source=how["source"], seen=n, quarantined=n, reasons=reasons_of(rows)
     )
-    parts = [("quarantine", rows), (name, turn.world.events.snapshot(name).schema.empty_table())]
+    parts = [("quarantine", rows)]
     return _keep(turn, lease, counts, parts, (how["writer"], how["sequence"], None))
 
 

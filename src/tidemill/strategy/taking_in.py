@@ -12,6 +12,7 @@ from tidemill.core.failpoints import failpoint
 from tidemill.core.ports import Lease, Parcel
 from tidemill.core.records import MOMENT
 from tidemill.loop.log.columns import Columns, FactColumns
+from tidemill.strategy.in_place import refused
 from tidemill.strategy.storing import (
     everything,
     note_write,
@@ -39,6 +40,8 @@ def handed_over(turn: Turn) -> Iterator[Step]:
         why = f"{parcel.rows.num_rows} rows of {parcel.table} were handed over"
         if parcel.table == LOST:
             why = f"process {parcel.columns['process']} could not keep {parcel.sequence}"
+        elif no := refused(turn.world.events, parcel.table):
+            why += f", and go to the quarantine: {no.removesuffix('.')}"
         yield Step(stage="intake", id=parcel.writer, target=INBOX, why=why, data=parcel)
 
 

@@ -63,7 +63,7 @@ def _check_project(options: Options, *, mending: bool) -> Exit:
     from tidemill.strategy.decided import digest
     from tidemill.strategy.watching.costing import costs
 
-    strategy, monitoring, mended = None, None, []
+    strategy, monitoring, mended, notes = None, None, [], list[str]()
     with options.open() as mill:
         source = _source(mill)
         found = problems(mill.world, source=source)
@@ -74,6 +74,8 @@ def _check_project(options: Options, *, mending: bool) -> Exit:
         told = [{"what": f.what, "fix": f.fix, "mendable": f.mend is not None} for f in found]
         try:
             strategy = mill.strategy.hash
+            notes, wrong = _unfit(mill)
+            told += wrong
             monitoring = costs(mill.world, mill.strategy)
         except TidemillError as error:
             told.append({"what": error.what, "fix": error.fix, "mendable": False})
@@ -85,6 +87,7 @@ def _check_project(options: Options, *, mending: bool) -> Exit:
         "ok": not told,
         "problems": told,
         "mended": [flaw.what for flaw in mended],
+        "notes": notes,
         "digest": decided,
         "strategy": strategy,
         "monitoring": monitoring,
@@ -99,11 +102,24 @@ def _check_project(options: Options, *, mending: bool) -> Exit:
             out.print(f"{count(len(told), 'problem')}:", style="bold")
         for one in told:
             out.print(f"  {one['what']}\n    Fix: {one['fix']}", soft_wrap=True)
+        for text in notes:
+            out.print(f"note: {text}.", soft_wrap=True)
         if monitoring is not None:
             show_costs(out, monitoring)
 
     answer(document, options, show)
     return Exit.PROBLEMS if told else Exit.DONE
+
+
+def _unfit(mill: Mill) -> tuple[list[str], list[Json]]:
+    """Say what in the strategy has no part, or cannot work, as tables stay where they are."""
+    from tidemill.strategy.doubts import idle, nowhere
+    from tidemill.strategy.in_place import in_place
+
+    here = in_place(mill.world.events)
+    parted = [text.partition(" Fix: ") for text in nowhere(mill.strategy, here)]
+    wrong = [{"what": what, "fix": f"{fix}.", "mendable": False} for what, _, fix in parted]
+    return list(idle(mill.strategy, here)), wrong
 
 
 def _source(mill: Mill) -> bytes | None:

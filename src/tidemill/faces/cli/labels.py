@@ -62,8 +62,10 @@ def import_labels(
     from tidemill.faces.cli.reading import load
     from tidemill.faces.cli.understanding import Understood, listed, report
     from tidemill.loop.log.columns import FactColumns
+    from tidemill.strategy.in_place import refuse
 
     with options.open() as mill:
+        refuse(mill.world.events, "labels")  # before a large file is read
         loaded = load(file, texts=[*([record_id] if record_id else IDS), *listed(text)])
         found = Understood(path=file, names=loaded.rows.column_names)
         key = found.take("id", record_id, IDS, need="--id")

@@ -99,10 +99,12 @@ def import_records(
     from tidemill.faces.cli.reading import load
     from tidemill.faces.cli.understanding import Understood, listed, pairs
     from tidemill.loop.log.columns import Columns
+    from tidemill.strategy.in_place import refuse
 
     wanted, extra, late = listed(features), listed(tags), pairs(known, "--known")
     ids = (record_id,) if record_id else IDS
     with options.open() as mill:
+        refuse(mill.world.events, "records")  # before a large file is read
         texts = [*ids, model or "model", unit or "unit", *extra, *listed(text)]
         loaded = load(file, texts=texts, streamed=True)
         named = wanted or list(loaded.features or ())

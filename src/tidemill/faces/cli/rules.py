@@ -222,7 +222,8 @@ def check(file: Path | None = None, /, *, options: Options = USUAL) -> Exit:
     from tidemill.strategy.doubts import notes, problems, stages
 
     side = find_side(None if file is None else str(file.absolute()), options)
-    found = problems(side.strategy)
+    here = _in_place(options) if file is None else ()
+    found = problems(side.strategy, in_place=here)
     document = {
         "file": side.where,
         "hash": side.hash,
@@ -230,10 +231,18 @@ def check(file: Path | None = None, /, *, options: Options = USUAL) -> Exit:
         "ok": not found,
         "stages": stages(side.strategy),
         "problems": found,
-        "notes": notes(side.strategy),
+        "notes": notes(side.strategy, in_place=here),
     }
     answer(document, options, lambda out: _show_check(out, document))
     return Exit.PROBLEMS if found else Exit.DONE
+
+
+def _in_place(options: Options) -> tuple[str, ...]:
+    """Return which tables of the project stay where they are."""
+    from tidemill.strategy.in_place import in_place
+
+    with options.open() as mill:
+        return in_place(mill.world.events)
 
 
 def _show_check(out: Console, found: Json) -> None:

@@ -32,10 +32,12 @@ def status(
         Say instead how well the loop does: the age of the model, what was spent, what became
         of the candidates, and what the releases promised and kept.
     """
+    from tidemill.strategy.in_place import in_place
     from tidemill.strategy.status import status as stand
 
     with options.open() as mill:
         found = stand(mill.world)
+        elsewhere = "records" in in_place(mill.world.events)
         waiting = [r["release"] for r in found["pending"] if r["state"] == "awaiting"]
         if strategy:
             from tidemill.strategy.standing import standing
@@ -44,15 +46,19 @@ def status(
     if strategy:
         answer(found, options, lambda out: _show_standing(out, found))
     else:
-        found = {**found, "waiting": waiting, "next": _next(found, waiting, options)}
+        found = {
+            **found,
+            "waiting": waiting,
+            "next": _next(found, waiting, options, elsewhere=elsewhere),
+        }
         answer(found, options, lambda out: _show(out, found))
     return Exit.WAITING if waiting else Exit.DONE
 
 
-def _next(found: Json, waiting: list[str], options: Options) -> str:
+def _next(found: Json, waiting: list[str], options: Options, *, elsewhere: bool) -> str:
     if waiting:
         return options.command(f"releases report {waiting[-1]}")
-    if not found["intake"].get("records"):
+    if not found["intake"].get("records") and not elsewhere:
         return options.command("records import FILE")
     if found["bad"]:
         return options.command(f"alerts show {found['bad'][0]['id']}")
