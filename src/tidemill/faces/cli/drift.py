@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -143,6 +145,9 @@ def _compare(
     floor: float | None,
     category_floor: float | None,
 ) -> Drift:
+    if "numpy" not in sys.modules:
+        # The matrices here are small: threads wait for each other longer than they compute.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from tidemill.faces.comparing import drift
 
     floors = None
