@@ -163,7 +163,7 @@ def of_dataset(world: World, digest: str) -> Json:
 
 def of_release(world: World, machine: Machine) -> Json:
     """Say what a release was made of, what became of it, and what it answered."""
-    steps = [r for r in world.state.journal() if r.kind == RELEASE and r.id == machine.id]
+    steps = world.state.journal(kind=RELEASE, machine=machine.id)
     fronts = [f for f in world.state.fronts() if f.version == machine.id]
     answered = AsOf(world.events, world.engine, moment_of(world))
     rows = answered.records().filter(ibis._.model == machine.id)

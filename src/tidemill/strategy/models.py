@@ -25,8 +25,8 @@ def model_of(world: World, release: str, digest: str) -> bytes:
     NotFound
         If the file is gone.
     """
-    trained = (r for r in world.state.journal() if r.kind == RELEASE and r.id == release)
-    made = (r.payload.get("model") for r in trained if r.target == "trained")
+    steps = world.state.journal(kind=RELEASE, machine=release)
+    made = (r.payload.get("model") for r in steps if r.target == "trained")
     if not any(m is not None and m["digest"] == digest for m in made):
         raise Damaged(
             f"release {release} names the model {digest[:12]}, which no fit of it made: somebody "

@@ -82,7 +82,7 @@ def standing(world: World, strategy: Strategy) -> Json:
         "candidates": {
             name: sum(m.state in states for m in releases) for name, states in _ENDS.items()
         },
-        "rollbacks": sum(r.target == "rolled_back" for r in state.journal()),
+        "rollbacks": sum(r.target == "rolled_back" for r in state.journal(kind=RELEASE)),
         "promises": promises(world, strategy),
     }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.core.errors import Busy, NotAllowed, TidemillError
-from tidemill.core.machines import RELEASE
+from tidemill.core.machines import CURATION, RELEASE
 from tidemill.core.ports import Lease, StateStore, Transition
 from tidemill.testing.bench import Bench, hold, refused
 
@@ -139,6 +139,26 @@ def the_journal_has_no_gaps(bench: Bench[StateStore]) -> None:
     assert state.journal(after=4) == []
 
 
+def the_journal_is_read_by_machine(bench: Bench[StateStore]) -> None:
+    """Who asks for one kind of machine, or for one, gets its entries only, with their numbers."""
+    state = bench.open()
+    with state.lease("test") as lease:
+        for name in ("v1", "v2"):
+            state.transition(lease, _step(name, None, "triggered"))
+        chosen = Transition(
+            kind=CURATION, id="v1", source=None, target="chosen", why="it closed", at=AT
+        )
+        state.transition(lease, chosen)
+        state.transition(lease, _step("v1", "triggered", "training"))
+    whole = state.journal()
+    assert state.journal(kind=CURATION) == whole[2:3]
+    assert state.journal(kind=RELEASE) == [whole[0], whole[1], whole[3]]
+    assert state.journal(kind=RELEASE, machine="v1") == [whole[0], whole[3]]
+    assert state.journal(kind=RELEASE, machine="v1", after=1) == whole[3:]
+    assert state.journal(machine="v1") == [whole[0], *whole[2:]]
+    assert state.journal(kind="nothing") == state.journal(machine="v3") == []
+
+
 def an_old_lease_is_fenced(bench: Bench[StateStore]) -> None:
     """Who held the lease before cannot write any more."""
     state = bench.open()
@@ -250,6 +270,7 @@ STATE: tuple[Callable[[Bench[StateStore]], None], ...] = (
     the_front_is_the_latest,
     machines_keep_their_order,
     the_journal_has_no_gaps,
+    the_journal_is_read_by_machine,
     an_old_lease_is_fenced,
     a_lease_excludes_others,
     facts_are_kept,

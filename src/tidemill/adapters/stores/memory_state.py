@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from tidemill.adapters.stores.handed_out import hand_out
 from tidemill.core.errors import Busy, NotAllowed
 from tidemill.core.machines import check_step
 from tidemill.core.ports import Front, JournalRow, Json, Lease, Machine, Transition
@@ -103,18 +104,21 @@ class MemoryState:
 
     def machine(self, kind: str, machine_id: str) -> Machine | None:
         entry = self._machines.get(kind, {}).get(machine_id)
-        return None if entry is None else _hand_out(entry)
+        return None if entry is None else _machine(entry)
 
     def machines(self, kind: str, states: Sequence[str] | None = None) -> list[Machine]:
         if states is None:
-            return [_hand_out(e) for e in self._machines.get(kind, {}).values()]
+            return [_machine(e) for e in self._machines.get(kind, {}).values()]
         found = [e for s in set(states) for e in self._in_state.get((kind, s), {}).values()]
         found.sort(key=_seq)
-        return [_hand_out(e) for e in found]
+        return [_machine(e) for e in found]
 
-    def journal(self, *, after: int = 0) -> list[JournalRow]:
+    def journal(
+        self, *, after: int = 0, kind: str | None = None, machine: str | None = None
+    ) -> list[JournalRow]:
         first = max(after, 0)
-        return [_row(seq, w) for seq, w in enumerate(self._journal[first:], first + 1)]
+        rows = enumerate(self._journal[first:], first + 1)
+        return [_row(seq, w) for seq, w in rows if _is_of(w, kind, machine)]
 
     def fronts(self) -> list[Front]:
         return list(self._fronts)
@@ -183,22 +187,9 @@ class _Entry(NamedTuple):
     payload: str
 
 
-class _HandedOut(Machine):
-    """A machine whose payload is read when somebody asks for it: most never do."""
-
-    def __getattr__(self, name: str) -> Any:
-        # Called only for what is not there yet.
-        if name != "payload":
-            raise AttributeError(name)
-        payload = json.loads(self.__dict__["_text"])
-        self.__dict__["payload"] = payload
-        return payload
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Machine) and _fields(self) == _fields(other)
-
-    __hash__ = None  # type: ignore[assignment] - as a Machine, whose payload has no hash
-    __repr__ = Machine.__repr__
+def _is_of(written: _Written, kind: str | None, machine: str | None) -> bool:
+    _, its_kind, its_machine, *_ = written[0]
+    return kind in (None, its_kind) and machine in (None, its_machine)
 
 
 def _row(seq: int, written: _Written) -> JournalRow:
@@ -218,15 +209,8 @@ def _row(seq: int, written: _Written) -> JournalRow:
     )
 
 
-def _hand_out(entry: _Entry) -> Machine:
-    machine = object.__new__(_HandedOut)
-    machine.__dict__.update(entry.known, _text=entry.payload)
-    return machine
-
-
-def _fields(machine: Machine) -> tuple[object, ...]:
-    m = machine
-    return (m.kind, m.id, m.state, m.payload, m.updated_at)
+def _machine(entry: _Entry) -> Machine:
+    return hand_out(entry.known, entry.payload, json.loads)
 
 
 def _seq(entry: _Entry) -> int:

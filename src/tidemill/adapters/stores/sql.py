@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tidemill.adapters.stores.databases import PATIENCE, Database
 from tidemill.adapters.stores.erasing import rewrite_texts, shrink
+from tidemill.adapters.stores.handed_out import hand_out
 from tidemill.adapters.stores.leases import held
 from tidemill.adapters.stores.schema import (
     facts,
@@ -169,8 +170,14 @@ class SqlState:
         with self._database.read() as db:
             return [_machine(r) for r in db.execute(query.order_by(machines.c.seq))]
 
-    def journal(self, *, after: int = 0) -> list[JournalRow]:
+    def journal(
+        self, *, after: int = 0, kind: str | None = None, machine: str | None = None
+    ) -> list[JournalRow]:
         query = sa.select(journal).where(journal.c.seq > after).order_by(journal.c.seq)
+        if kind is not None:
+            query = query.where(journal.c.kind == kind)
+        if machine is not None:
+            query = query.where(journal.c.machine == machine)
         with self._database.read() as db:
             rows = db.execute(query).mappings().all()
         return [
@@ -289,13 +296,8 @@ def _skewed(there: datetime) -> Iterator[Flaw]:
 
 
 def _machine(row: Any) -> Machine:
-    return Machine(
-        kind=row.kind,
-        id=row.id,
-        state=row.state,
-        payload=_read(row.payload),
-        updated_at=_moment(row.updated_at),
-    )
+    known = {"kind": row.kind, "id": row.id, "state": row.state}
+    return hand_out(known | {"updated_at": _moment(row.updated_at)}, row.payload, _read)
 
 
 def _front(row: Any) -> Front:

@@ -100,7 +100,11 @@ class StateStore(Protocol):
         """Return the machines of a kind in the order of their creation."""
         ...
 
-    def journal(self, *, after: int = 0) -> list[JournalRow]: ...
+    def journal(
+        self, *, after: int = 0, kind: str | None = None, machine: str | None = None
+    ) -> list[JournalRow]:
+        """Return what happened beyond an entry, to one kind of machine or one machine only."""
+        ...
 
     def fronts(self) -> list[Front]:
         """Return which version answered when, the present one last."""

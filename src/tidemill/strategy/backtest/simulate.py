@@ -129,8 +129,8 @@ def lived(run: Run) -> list[Lived]:
     """Return every retrain of a run, the oldest first."""
     whys = {
         row.id: row.why
-        for row in run.world.state.journal()
-        if row.kind == RELEASE and row.target == "triggered"
+        for row in run.world.state.journal(kind=RELEASE)
+        if row.target == "triggered"
     }
     found = []
     for m in run.world.state.machines(RELEASE):

@@ -195,8 +195,8 @@ def _events(turn: Turn, onset: datetime) -> list[Json]:
     shown = ("live", "rolled_back")
     found = [
         {"at": row.at.isoformat(), "what": f"{row.id} {row.target.replace('_', ' ')}: {row.why}"}
-        for row in turn.world.state.journal()
-        if row.kind == RELEASE and row.target in shown and low <= row.at <= high
+        for row in turn.world.state.journal(kind=RELEASE)
+        if row.target in shown and low <= row.at <= high
     ]
     for row in turn.world.state.rows("strategies"):
         at = row.get("first_seen")

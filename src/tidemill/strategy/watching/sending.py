@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from tidemill.core.channels import Channel
 from tidemill.core.machines import INCIDENT
-from tidemill.core.ports import Json, World
+from tidemill.core.ports import Json, Machine, World
 from tidemill.monitoring.delivery import LATE, due
 from tidemill.monitoring.messages import Commands
 from tidemill.monitoring.sending import LEDGER, deliver, ledger_key
@@ -37,7 +37,7 @@ def tell(
     now = moment_of(world)
     sent, silences = world.state.rows(LEDGER), world.state.rows(SILENCES)
     waiting = due(
-        [i for i in map(incident, world.state.machines(INCIDENT)) if _fresh(i, now)],
+        [i for i in map(incident, _recent(world, now)) if _fresh(i, now)],
         sent,
         silences,
         monitoring.routes,
@@ -50,6 +50,12 @@ def tell(
         world.state.add_row(LEDGER, ledger_key(row), row)
         told.append(row)
     return told
+
+
+def _recent(world: World, now: datetime) -> list[Machine]:
+    """Return what may be told of still; the payloads of others, which are many, are not read."""
+    found = world.state.machines(INCIDENT)
+    return [m for m in found if m.state == "open" or m.updated_at + LATE >= now]
 
 
 def _fresh(found: Json, now: datetime) -> bool:
