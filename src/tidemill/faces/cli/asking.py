@@ -65,8 +65,10 @@ def rows(
         The records of an incident, such as i3.
     metric
         Else those of a signal in one window.
-    column, cohort
-        Which signal.
+    column
+        The column that the signal is of, if it is of one.
+    cohort
+        The cohort that it is of; everybody if left out.
     window
         When the window begins, such as 2013-03-08; the last one if left out.
     most
