@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 import re
 import subprocess
 import sys
@@ -157,6 +158,15 @@ def test_each_dependency_has_its_reason() -> None:
     told = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").lower()
     missing = {n for n in names if not re.search(rf"(?<![\w-]){re.escape(n)}(?![\w-])", told)}
     assert missing == set()
+
+
+def test_each_file_of_the_strategy_has_its_place_in_the_architecture() -> None:
+    told = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    named = {word.rpartition("/")[2] for word in re.findall(r"`(?:[\w/]*/)?[\w*]+\.py\b", told)}
+    named = {word.strip("`") for word in named}
+    files = [m for m in MODULES if _floor(m) == "strategy" and m.name != "__init__.py"]
+    lost = [_name(m) for m in files if not any(fnmatch.fnmatch(m.name, n) for n in named)]
+    assert lost == []
 
 
 def test_a_changelog_fragment_exists_and_is_named_right() -> None:
