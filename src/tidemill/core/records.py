@@ -133,7 +133,7 @@ SIGNALS = pa.schema(
         *((name, pa.string()) for name in ("kind", "metric", "column", "cohort", "model")),
         *((name, pa.float64()) for name in ("value", "low", "high")),
         ("n", pa.int64()),
-        ("n_effective", pa.float64()),
+        *((name, pa.float64()) for name in ("n_effective", "weight")),
         ("why", pa.string()),
         ("verdict", pa.string()),
         ("said", pa.string()),

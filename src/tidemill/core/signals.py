@@ -42,6 +42,8 @@ class Point:
 
     ``value`` is NaN where it could not be measured, and ``why`` says the reason. ``low`` and
     ``high`` are its 95 % interval from the rows of the window, NaN where there is none.
+    ``weight`` is what the rows weigh together where the value is their mean, so that windows
+    can be merged; else NaN.
     """
 
     start: datetime
@@ -51,6 +53,7 @@ class Point:
     high: float = math.nan
     n: int
     n_effective: float = math.nan
+    weight: float = math.nan
     why: str = ""
 
 

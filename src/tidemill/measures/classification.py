@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tidemill.core.errors import BadInput
 from tidemill.core.rule import rule
-from tidemill.measures.metric import numbers, spread_out, with_weight
+from tidemill.measures.metric import Summary, numbers, spread_out, with_weight
 from tidemill.statistics.influence import auc_influence, mean_influence
 from tidemill.statistics.weighted import weighted_mean
 
@@ -56,6 +56,11 @@ class Accuracy:
     def is_share(self) -> bool:
         """Whether it is a mean of zeros and ones, for which exact bounds are known."""
         return True
+
+    @property
+    def summary(self) -> Summary:
+        """What of windows tells what they come to together."""
+        return "mergeable"
 
     def __call__(self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]) -> float:
         """Compute the weighted share of outputs that equal their label."""
@@ -109,6 +114,11 @@ class LogLoss:
         """What ``answer`` must be."""
         return "score"
 
+    @property
+    def summary(self) -> Summary:
+        """What of windows tells what they come to together."""
+        return "mergeable"
+
     def __call__(self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]) -> float:
         """Compute the weighted mean of -log P(label)."""
         y, p, w = _probabilities(label, answer, weight)
@@ -159,6 +169,11 @@ class Brier:
     def needs(self) -> Literal["output", "score"]:
         """What ``answer`` must be."""
         return "score"
+
+    @property
+    def summary(self) -> Summary:
+        """What of windows tells what they come to together."""
+        return "mergeable"
 
     def __call__(self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]) -> float:
         """Compute the weighted mean of (score - label)^2."""
@@ -211,6 +226,11 @@ class AUC:
     def needs(self) -> Literal["output", "score"]:
         """What ``answer`` must be."""
         return "score"
+
+    @property
+    def summary(self) -> Summary:
+        """What of windows tells what they come to together."""
+        return "rows"
 
     def __call__(self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]) -> float:
         """Compute the weighted share of (positive, negative) pairs in the right order."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from tidemill.measures.grouped import parted
-from tidemill.measures.metric import numbers, with_weight
+from tidemill.measures.metric import Summary, numbers, with_weight
 from tidemill.statistics.weighted import weighted_mean
 
 Floats = NDArray[np.float64]
@@ -152,6 +152,11 @@ class OfLists:
     def higher_is_better(self) -> bool:
         """Whether a higher value is a better model."""
         return True
+
+    @property
+    def summary(self) -> Summary:
+        """What of windows tells what they come to together."""
+        return "rows"
 
     def __call__(self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]) -> float:
         """Compute the weighted mean over lists."""

@@ -12,9 +12,16 @@ from tidemill.core.verdict import Estimate
 from tidemill.statistics.jackknife import jackknife
 from tidemill.statistics.weighted import checked_weights
 
+Summary = Literal["mergeable", "rows"]
+"""What of windows tells what they come to together: their means and weights, or only their rows."""
+
 
 class Metric(Protocol):
-    """One number for how well answers fit labels."""
+    """One number for how well answers fit labels.
+
+    One that is the weighted mean of a value a row also says ``summary = "mergeable"``: see
+    :func:`summary_of`.
+    """
 
     @property
     def name(self) -> str:
@@ -34,6 +41,22 @@ class Metric(Protocol):
     def __call__(self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]) -> float:
         """Compute the weighted metric; NaN when the rows cannot give it."""
         ...
+
+
+def summary_of(measured: object) -> Summary:
+    """Return what a metric, or another signal, needs of windows to be told of them together.
+
+    ``"mergeable"`` says that it is the weighted mean of one value a row: that of some windows is the
+    mean of theirs by weight, exactly. ``"rows"`` says that their rows must be looked at again; so it is
+    of whatever declares nothing.
+
+    Examples
+    --------
+    >>> from tidemill.measures import AUC, Accuracy
+    >>> summary_of(Accuracy()), summary_of(AUC()), summary_of(object())
+    ('mergeable', 'rows', 'rows')
+    """
+    return "mergeable" if getattr(measured, "summary", "rows") == "mergeable" else "rows"
 
 
 def measure(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemill.core.rule import rule
-from tidemill.measures.metric import numbers, spread_out, with_weight
+from tidemill.measures.metric import Summary, numbers, spread_out, with_weight
 from tidemill.statistics.influence import mean_influence
 from tidemill.statistics.weighted import weighted_mean
 
@@ -45,6 +45,11 @@ class MAE:
     def needs(self) -> Literal["output", "score"]:
         """What ``answer`` must be."""
         return "output"
+
+    @property
+    def summary(self) -> Summary:
+        """What of windows tells what they come to together."""
+        return "mergeable"
 
     def __call__(self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]) -> float:
         """Compute the weighted mean of abs(output - label)."""
@@ -95,6 +100,11 @@ class MSE:
     def needs(self) -> Literal["output", "score"]:
         """What ``answer`` must be."""
         return "output"
+
+    @property
+    def summary(self) -> Summary:
+        """What of windows tells what they come to together."""
+        return "mergeable"
 
     def __call__(self, label: NDArray[Any], answer: NDArray[Any], weight: NDArray[Any]) -> float:
         """Compute the weighted mean of (output - label)^2."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import ibis
 from ibis.expr import types as ir
@@ -13,6 +13,7 @@ from tidemill.core.durations import duration
 from tidemill.core.errors import BadInput
 from tidemill.core.limits import OneOf, Span, Text
 from tidemill.core.rule import rule
+from tidemill.measures.metric import Summary
 from tidemill.monitoring.names import snake
 from tidemill.monitoring.proxies import DIRECTIONS, mean
 
@@ -90,6 +91,7 @@ class FeedbackRate:
     _: KW_ONLY
     within: Annotated[str, Span()] | None = None
     higher_is: Annotated[str, OneOf(DIRECTIONS)] = "neither"
+    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def metric(self) -> str:
@@ -126,6 +128,7 @@ class FeedbackMean:
     _: KW_ONLY
     within: Annotated[str, Span()] | None = None
     higher_is: Annotated[str, OneOf(DIRECTIONS)] = "better"
+    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def metric(self) -> str:
@@ -161,6 +164,7 @@ class Coverage:
     _: KW_ONLY
     within: Annotated[str, Span()] | None = None
     higher_is: Annotated[str, OneOf(DIRECTIONS)] = "better"
+    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def metric(self) -> str:

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import ibis
 from ibis.expr import types as ir
@@ -16,6 +16,7 @@ from tidemill.core.errors import BadInput, BadValue
 from tidemill.core.limits import Call, Has, OneOf, Text, Texts
 from tidemill.core.rule import rule
 from tidemill.measures import Cohort
+from tidemill.measures.metric import Summary
 from tidemill.measures.projection import asked
 from tidemill.monitoring.names import snake
 
@@ -57,6 +58,7 @@ class Proxy:
     of: Annotated[Callable[[ir.Table], Any], Call()]
     _: KW_ONLY
     higher_is: Annotated[str, OneOf(DIRECTIONS)] = "neither"
+    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def metric(self) -> str:
@@ -90,6 +92,7 @@ class OutputLength:
 
     _: KW_ONLY
     higher_is: Annotated[str, OneOf(DIRECTIONS)] = "neither"
+    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def metric(self) -> str:
@@ -125,6 +128,7 @@ class Repetition:
 
     _: KW_ONLY
     higher_is: Annotated[str, OneOf(DIRECTIONS)] = "worse"
+    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def metric(self) -> str:
@@ -165,6 +169,7 @@ class Refusal:
     patterns: Annotated[tuple[str, ...], Texts("a list of regular expressions")] = REFUSALS
     _: KW_ONLY
     higher_is: Annotated[str, OneOf(DIRECTIONS)] = "worse"
+    summary: ClassVar[Summary] = "mergeable"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "patterns", tuple(self.patterns))
@@ -228,6 +233,7 @@ class OutputShare:
     value: Annotated[str | float, Answer()]
     _: KW_ONLY
     higher_is: Annotated[str, OneOf(DIRECTIONS)] = "neither"
+    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def metric(self) -> str:
@@ -267,6 +273,7 @@ class EdgeCase:
     cohort: Annotated[Cohort, Has("where", "a Cohort")]
     _: KW_ONLY
     higher_is: Annotated[str, OneOf(DIRECTIONS)] = "worse"
+    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def metric(self) -> str:

@@ -12,6 +12,9 @@ import pyarrow.compute as pc
 
 from tidemill.core.rules import EMPHASIS, TestSet
 from tidemill.core.verdict import Decision, Finding, Verdict
+from tidemill.measures.grouped import truth_for
+from tidemill.measures.metric import summary_of
+from tidemill.statistics.weighted import weighted_mean
 from tidemill.testing import data
 
 _FITS = ("plain", "first")
@@ -97,6 +100,26 @@ def holds_metric(rule: Any, name: str, rows: Mapping[str, Any], said: Any) -> No
     assert rule.name == rule.name.lower().replace(" ", "_")
     if name in ("empty", "nulls", "no_weight"):
         assert math.isnan(said), f"it says {said} where nothing can be known"
+    if name == "plain":
+        _holds_summary(rule, rows)
+
+
+def _holds_summary(rule: Any, rows: Mapping[str, Any]) -> None:
+    """What a metric says of windows is so; these cut through its lists."""
+    rows = {**rows, "score": np.random.default_rng(12).random(len(rows["label"]))}
+
+    def value(part: Mapping[str, Any]) -> float:
+        return float(rule(truth_for(rule, part["label"], part), part[rule.needs], part["weight"]))
+
+    windows = [{k: v[at::5] for k, v in rows.items()} for at in range(5)]
+    each = np.array([value(window) for window in windows])
+    weight = np.array([window["weight"].sum() for window in windows])
+    whole, merged = value(rows), weighted_mean(each, weight)
+    equal = math.isclose(merged, whole, rel_tol=1e-9, abs_tol=1e-12)
+    if summary_of(rule) == "mergeable":
+        assert equal, f"it says it is mergeable, but windows merge to {merged}, and are {whole}"
+    elif np.ptp(each) > 1e-9:  # of one that is the same in all of them nothing can be shown
+        assert not equal, "it is the mean of windows by weight: say summary = 'mergeable'"
 
 
 def same(one: Any, other: Any) -> bool:

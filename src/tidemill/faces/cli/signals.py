@@ -30,6 +30,7 @@ def metrics(
     cohort: str | None = None,
     by: str = "",
     last: str = "90d",
+    every: str | None = None,
     against: str = "",
     format_: Annotated[str, Parameter(name="--format")] = "text",
     options: Options = USUAL,
@@ -48,6 +49,8 @@ def metrics(
         One series for each ``cohort``, ``model`` or ``column``.
     last
         How far back.
+    every
+        Longer windows than base windows, such as 7d; means are merged, other metrics measured again.
     against
         Say instead whether a better metric is felt in this signal of outcomes, such as
         feedback_rate_click; ``all`` for each of them, and without a name for each metric.
@@ -74,10 +77,11 @@ def metrics(
         every_model = {} if by == "model" else {"model": ""}
         if name.startswith("drift"):
             every_model = {}
-        points = mill.signals(name, column=column, last=last, **everybody, **every_model)
+        whose = {**everybody, **every_model}
+        points = mill.signals(name, column=column, last=last, every=every, **whose)
         series = _series(telling.table(points), by)
         # What is estimated is so for everybody.
-        asked = by in ("", "column") and not cohort and not column
+        asked = by in ("", "column") and not (cohort or column or every)
         before = estimates(mill.world, mill.strategy, name) if asked else None
     if before is not None:
         for point in series.get("everybody", []):
@@ -256,6 +260,7 @@ def line(point: Json, low: float, high: float) -> str:
     fill(point["low"], point["high"], "─")
     at = point["start"][:16].replace("T", " ")
     said = point["said"] if point["verdict"] in ("ALERT", "WARN") else point["why"]
+    said = said or (point["said"] if point["verdict"] is None else "")
     if point["value"] is not None:
         cells[place(point["value"])] = MARKS[point["verdict"]]
     if guess is not None and guess["value"] is not None:

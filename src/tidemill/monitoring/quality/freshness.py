@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import ibis
 from ibis.expr import types as ir
@@ -13,6 +13,7 @@ from tidemill.core.durations import duration
 from tidemill.core.limits import Between, Span
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
+from tidemill.measures.metric import Summary
 from tidemill.monitoring.quality.columns import and_not_null, stored
 from tidemill.monitoring.quality.judging import judge_share, share
 
@@ -48,6 +49,7 @@ class Freshness:
     _: KW_ONLY
     late: Annotated[float, Between(0, 1)] = 0.05
     alerting: bool = True
+    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def column(self) -> str:

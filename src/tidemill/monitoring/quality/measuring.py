@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from ibis.expr import types as ir
 from tidemill.core.errors import TidemillError
 from tidemill.core.ports import Engine
 from tidemill.core.signals import Point
+from tidemill.measures.metric import summary_of
 
 
 class Measured(Protocol):
@@ -79,9 +81,13 @@ def measure(
         except TidemillError as error:
             broken[k] = error.what
     found = _answers(asked, records.group_by(window=window), engine, broken)
-    return [
+    points = [
         [_point(found.get(k, {}).get(start), start, every, broken.get(k, "")) for start in starts]
         for k in range(len(rules))
+    ]
+    return [
+        [replace(p, weight=p.n) for p in made] if summary_of(rule) == "mergeable" else made
+        for rule, made in zip(rules, points, strict=True)
     ]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from ibis.expr import types as ir
 
 from tidemill.core.limits import Between, Text
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
+from tidemill.measures.metric import Summary
 from tidemill.monitoring.quality.columns import given, infinite, number, stored, there, value_of
 from tidemill.monitoring.quality.judging import judge_share, ones, share
 
@@ -43,6 +44,7 @@ class NullRate:
     _: KW_ONLY
     at_most: Annotated[float, Between(0, 1)]
     alerting: bool = True
+    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def metric(self) -> str:
@@ -96,6 +98,7 @@ class Finite:
     _: KW_ONLY
     at_most: Annotated[float, Between(0, 1)] = 0.0
     alerting: bool = True
+    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def metric(self) -> str:

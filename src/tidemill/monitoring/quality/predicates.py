@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import ibis.expr.operations as ops
 from ibis.expr import types as ir
@@ -13,6 +13,7 @@ from tidemill.core.errors import BadInput
 from tidemill.core.limits import Between, Call, Text
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
+from tidemill.measures.metric import Summary
 from tidemill.measures.projection import asked
 from tidemill.monitoring.names import snake
 from tidemill.monitoring.quality.judging import judge_share, share
@@ -49,6 +50,7 @@ class Holds:
     _: KW_ONLY
     at_most: Annotated[float, Between(0, 1)] = 0.0
     alerting: bool = True
+    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def column(self) -> str:

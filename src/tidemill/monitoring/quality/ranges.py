@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import ibis
 from ibis.expr import types as ir
@@ -13,6 +13,7 @@ from tidemill.core.errors import BadValue
 from tidemill.core.limits import Between, Text
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
+from tidemill.measures.metric import Summary
 from tidemill.monitoring.quality.columns import and_not_null, number, stored, there
 from tidemill.monitoring.quality.judging import judge_share, share
 
@@ -49,6 +50,7 @@ class InRange:
     high: Annotated[float, Between()] | None = None
     at_most: Annotated[float, Between(0, 1)] = 0.0
     alerting: bool = True
+    summary: ClassVar[Summary] = "mergeable"
 
     def __post_init__(self) -> None:
         low, high = self.low, self.high

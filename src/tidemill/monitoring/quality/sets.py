@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import ibis
 from ibis.expr import types as ir
@@ -15,6 +15,7 @@ from tidemill.core.limits import Between, Has, Text
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
 from tidemill.core.verdict import Verdict
+from tidemill.measures.metric import Summary
 from tidemill.monitoring.quality.columns import (
     and_not_null,
     is_numeric,
@@ -58,6 +59,7 @@ class InSet:
     _: KW_ONLY
     at_most: Annotated[float, Between(0, 1)] = 0.0
     alerting: bool = True
+    summary: ClassVar[Summary] = "mergeable"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", alike(self.values))

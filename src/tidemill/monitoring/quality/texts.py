@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import ibis
 from ibis.expr import types as ir
@@ -14,6 +14,7 @@ from tidemill.core.errors import BadValue
 from tidemill.core.limits import Between, OneOf, Text
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
+from tidemill.measures.metric import Summary
 from tidemill.monitoring.quality.columns import (
     and_not_null,
     is_numeric,
@@ -72,6 +73,7 @@ class Matches:
     _: KW_ONLY
     at_most: Annotated[float, Between(0, 1)] = 0.0
     alerting: bool = True
+    summary: ClassVar[Summary] = "mergeable"
 
     def __post_init__(self) -> None:
         if (found := _NOT_EVERYWHERE.search(self.pattern)) is not None:
@@ -143,6 +145,7 @@ class TypeIs:
     _: KW_ONLY
     at_most: Annotated[float, Between(0, 1)] = 0.0
     alerting: bool = True
+    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def metric(self) -> str:

@@ -139,5 +139,5 @@ def _point(watch: Watch, one: Counted, start: datetime, end: datetime) -> Point 
         if column is not None:
             # Rows of a file without the column are rows without a value.
             nulls = column.nulls + (column.nans if isinstance(column, Numbers) else 0)
-            return replace(unknown, value=(nulls + n - column.rows) / n, n=n, why="")
+            return replace(unknown, value=(nulls + n - column.rows) / n, n=n, weight=n, why="")
     return None if one.logged else unknown

@@ -17,6 +17,7 @@ from tidemill.core.errors import BadInput, TidemillError, unknown
 from tidemill.core.records import FEATURE, bare, features_of
 from tidemill.core.work import reason
 from tidemill.measures import MAE, MSE, Accuracy, Brier, LogLoss, Metric
+from tidemill.measures.metric import summary_of
 from tidemill.strategy.realised import yardsticks
 from tidemill.strategy.signalling import judged_answers
 from tidemill.strategy.strategy import Strategy
@@ -150,7 +151,7 @@ def metric_of(strategy: Strategy, name: str = "") -> Metric:
 
 
 def of_rows(metric: Metric) -> bool:
-    """Tell whether a metric is the mean of one value a record.
+    """Tell whether a metric is the mean of one value a record, and says which.
 
     Examples
     --------
@@ -158,13 +159,4 @@ def of_rows(metric: Metric) -> bool:
     >>> of_rows(AUC()), of_rows(LogLoss())
     (False, True)
     """
-    influence: Any = getattr(metric, "influence", None)
-    label, answer, ones = np.array([1.0, 0, 1, 0]), np.array([0.8, 0.3, 0.4, 0.6]), np.ones(4)
-    if influence is None:
-        return False
-    try:
-        values = metric(label, answer, ones) + influence(label, answer, ones) * ones.sum()
-        alone = [metric(label[k : k + 1], answer[k : k + 1], ones[:1]) for k in range(4)]
-        return bool(np.allclose(values, alone))
-    except Exception:  # noqa: BLE001 - one of texts only; whoever states an influence is believed
-        return True
+    return summary_of(metric) == "mergeable" and hasattr(metric, "influence")

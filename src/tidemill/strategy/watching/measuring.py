@@ -19,6 +19,7 @@ from tidemill.core.work import reason
 from tidemill.measures import Cohort, Metric
 from tidemill.measures import measure as with_interval
 from tidemill.measures.grouped import columns_of_groups, parted
+from tidemill.measures.metric import summary_of
 from tidemill.monitoring.outcomes import joined
 from tidemill.monitoring.quality import RowRule
 from tidemill.monitoring.quality import measure as measured_by
@@ -113,7 +114,7 @@ def _performance(turn: Turn, found: set[datetime]) -> Iterator[tuple[Key, list[P
     metrics = yardsticks(turn.strategy)
     if not metrics or turn.world.events.version("chosen") < 0:
         return
-    rows, broken = _judged(turn, found, columns_of_groups(metrics))
+    rows, broken = judged_rows(turn, found, columns_of_groups(metrics))
     windows = Windows.of(turn)
     place = _place(rows, windows)
     everyone = np.ones(rows.num_rows, dtype=bool)
@@ -136,11 +137,11 @@ def _performance(turn: Turn, found: set[datetime]) -> Iterator[tuple[Key, list[P
                 here = rows.filter(pa.array(inside & (place == k)))
                 if model and not here.num_rows:
                     continue
-                made.append(_measured(metric, here, start, start + windows.every))
+                made.append(measured(metric, here, start, start + windows.every))
             yield key, made
 
 
-def _judged(
+def judged_rows(
     turn: Turn, found: set[datetime], also: Sequence[str]
 ) -> tuple[pa.Table, dict[str, str]]:
     """Return the records of some windows that have a final label, with their cohorts.
@@ -198,7 +199,21 @@ def _blocks(label: np.ndarray) -> np.ndarray:
     return turns % BLOCKS
 
 
-def _measured(metric: Metric, rows: pa.Table, start: datetime, end: datetime) -> Point:
+def measured(
+    metric: Metric,
+    rows: pa.Table,
+    start: datetime,
+    end: datetime,
+    *,
+    units: np.ndarray | None = None,
+) -> Point:
+    """Measure a metric on judged rows of a window; the point says why where it cannot be.
+
+    Parameters
+    ----------
+    units
+        The unit of evidence of each row; by default the window is parted for the interval.
+    """
     n = rows.num_rows
     if not n:
         why = "no final label in the window"
@@ -208,9 +223,11 @@ def _measured(metric: Metric, rows: pa.Table, start: datetime, end: datetime) ->
         if answer is None:
             raise_why = f"{metric.name} needs a {metric.needs}, and none was logged"
             return Point(start=start, end=end, value=math.nan, n=n, why=raise_why)
-        found = with_interval(metric, label, answer, weight, _blocks(label))
+        parts = _blocks(label) if units is None else units
+        found = with_interval(metric, label, answer, weight, parts)
     except Exception as error:  # noqa: BLE001 - a metric of the user's may fail in any way
         return Point(start=start, end=end, value=math.nan, n=n, why=reason(error))
+    weighs = float(weight.sum()) if summary_of(metric) == "mergeable" else math.nan
     why = "" if math.isfinite(found.value) else f"{metric.name} cannot be told from these rows"
     return Point(
         start=start,
@@ -220,5 +237,6 @@ def _measured(metric: Metric, rows: pa.Table, start: datetime, end: datetime) ->
         high=found.high,
         n=n,
         n_effective=found.n_effective,
+        weight=weighs,
         why=why,
     )

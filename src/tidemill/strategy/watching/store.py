@@ -60,6 +60,7 @@ def _row(one: Judged, now: datetime) -> dict[str, Any]:
         "high": _number(point.high),
         "n": point.n,
         "n_effective": _number(point.n_effective),
+        "weight": _number(point.weight),
         "why": point.why,
     }
     if said is not None:

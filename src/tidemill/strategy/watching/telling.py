@@ -18,6 +18,7 @@ from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import moment_of
 from tidemill.strategy.watching.estimating import SUFFIX
 from tidemill.strategy.watching.store import latest
+from tidemill.strategy.watching.windows import Windows
 
 SILENCES = "silences"
 
@@ -148,15 +149,23 @@ def signals(
     cohort: str | None = None,
     model: str | None = None,
     last: timedelta | None = None,
+    whole: Windows | None = None,
 ) -> pa.Table:
     """Return the points of signals as Arrow, each as it was measured last.
 
     One row a base window and signal: ``kind``, ``metric``, ``column``, ``cohort``, ``model``,
-    ``start``, ``end``, ``value``, ``low``, ``high``, ``n``, ``n_effective``, ``why``, ``verdict``,
-    ``said`` (why the verdict), ``p``, ``effect``, ``expected_low``, ``expected_high``, ``onset``.
+    ``start``, ``end``, ``value``, ``low``, ``high``, ``n``, ``n_effective``, ``weight``, ``why``,
+    ``verdict``, ``said`` (why the verdict), ``p``, ``effect``, ``expected_low``,
+    ``expected_high``, ``onset``.
+
+    Parameters
+    ----------
+    last
+        How far back; from the start of one of the windows ``whole`` on, where these are given.
     """
     view = AsOf(world.events, world.engine, moment_of(world))
     since = None if last is None else _seen(world) - last
+    since = since if since is None or whole is None else whole.start(since)
     rows = latest(view, since=since)
     wanted = {"metric": metric, "kind": kind, "column": column, "cohort": cohort, "model": model}
     for name, value in wanted.items():
