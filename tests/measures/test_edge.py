@@ -12,8 +12,10 @@ from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from tidemill.adapters.engines.duckdb_profile import DuckDBProfiler
 from tidemill.core.errors import BadInput
 from tidemill.measures.edge import EdgeProfile, taken_in
 from tidemill.measures.grid import Grid
@@ -77,20 +79,41 @@ def test_values_of_the_wrong_kind_are_counted_as_such_and_never_raise():
     found = edge.to_profile()
     number, time, text = (found.columns[name] for name in "ntc")
     assert {c.rows for c in (number, time, text)} == {len(values) + 1}
-    assert (number.n, number.nans, number.nulls, number.above, number.below) == (3, 2, 2, 1, 1)
-    assert (number.wrong, time.n, time.low, time.high) == (11, 3, 3_600.0, 86_400.0)
+    assert (number.n, number.nans, number.nulls, number.above, number.below) == (4, 2, 2, 1, 1)
+    assert (number.wrong, time.n, time.low, time.high) == (10, 3, 3_600.0, 86_400.0)
     assert text.nulls == 3
     assert {"7", "true", "<list>", "red", "4", "?", "1970-01-02"} <= set(text.values)
     assert Profile.from_bytes(found.to_bytes()) == found
     edge.add_batch(pa.table({"n": ["a", None], "t": [1, 2], "c": [[1], [2]]}))
     after = edge.to_profile().columns
     assert (after["n"].wrong, after["t"].wrong, after["c"].as_dict()["<list<item: int64>>"]) == (
-        12,
+        11,
         17,
         2,
     )
     with pytest.raises(BadInput, match="one value a row"):
         edge.add_batch({"n": [1.0], "c": ["a", "b"]})
+
+
+def test_a_truth_value_is_what_records_and_engines_make_of_it(tmp_path):
+    said = [True, False, None, True, True]
+    rows = pa.table({"yes": pa.array(said)})
+    as_kept = rows.cast(pa.schema({"yes": pa.float64()}))  # records keep 0 and 1
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    by_engine = DuckDBProfiler([str(tmp_path / "rows.parquet")]).profile(["yes"], grids={})
+    for whole in (of_table(as_kept), of_table(rows), by_engine):
+        edge = EdgeProfile(whole)
+        for value in said:
+            edge.add({"yes": value})
+        edge.add_batch(rows)
+        edge.add_batch({"yes": said})
+        edge.add_batch({"yes": np.array([True, False, True, True])})
+        edge.add({"yes": np.bool(False)})
+        found = edge.to_profile().columns["yes"]
+        assert (found.rows, found.nulls, getattr(found, "wrong", 0)) == (20, 3, 0)
+        once = EdgeProfile(whole)
+        once.add_batch(rows)
+        assert once.to_profile().columns["yes"] == whole.columns["yes"]
 
 
 def test_changing_a_row_after_it_was_added_changes_nothing():

@@ -44,7 +44,7 @@ class Tally(Protocol):
 
 
 class NumberTally:
-    """Counts numbers on a grid, or times as seconds since 1970."""
+    """Counts numbers on a grid, or times as seconds since 1970; a truth value is 0 or 1, as in records."""
 
     def __init__(self, grid: Grid, *, time: bool = False) -> None:
         self._grid = grid
@@ -73,7 +73,7 @@ class NumberTally:
 
     def add_array(self, values: Any) -> None:
         if isinstance(values, np.ndarray):
-            if values.dtype.kind in "fiu":
+            if values.dtype.kind in ("fiu" if self._time else "fiub"):
                 self._add(values.astype(np.float64, copy=False))
             else:
                 self.add(values.tolist())
@@ -84,6 +84,8 @@ class NumberTally:
         self._nulls += column.null_count
         if kind_of(column.type) == ("time" if self._time else "number"):
             self._add(values_of(column.drop_null()))
+        elif str(column.type) == "bool" and not self._time:
+            self._add(values_of(column.drop_null().cast("uint8")))
         else:
             self._wrong += len(column) - column.null_count
 
@@ -125,9 +127,8 @@ class NumberTally:
         if self._time and isinstance(value, date):
             moment = value if isinstance(value, datetime) else datetime(*value.timetuple()[:3])  # noqa: DTZ001 - given its zone below
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        if isinstance(value, int | float | Decimal | np.number) and not isinstance(value, bool):
-            return None if self._time else _float(value)
-        return None
+        known = isinstance(value, int | float | Decimal | np.number | np.bool)
+        return _float(value) if known and not self._time else None
 
 
 class CategoryTally:
