@@ -10,7 +10,7 @@ from scipy import stats
 
 from tidemill.core.errors import BadInput
 from tidemill.statistics.embedded import kernel_means, sliced_shares
-from tidemill.statistics.outlying import one_outlying, some_outlying
+from tidemill.statistics.outlying import evident_distance, one_outlying, some_outlying
 from tidemill.statistics.sliced import sliced
 
 ONE = np.concatenate([[1.0], 0.4 / np.arange(1, 15) ** 2])
@@ -32,6 +32,29 @@ def test_one_more_usual_window_stands_out_no_more_often_than_it_may(
     assert np.sum(np.array(p) <= 0.05) >= 10
 
 
+@pytest.mark.parametrize("together", [1, 7])
+@pytest.mark.parametrize("variances", [TEN, np.ones(200)], ids=["ten", "flat"])
+def test_what_is_as_far_as_evidence_asks_is_found_in_about_half_of_cases(
+    variances: np.ndarray, together: int
+) -> None:
+    rng = np.random.default_rng(8)
+    runs, found = 60, 0
+    for k in range(runs):
+        windows = rng.normal(size=(28 + together, variances.size)) * np.sqrt(variances)
+        usual, current = windows[:28], windows[28:]
+        by_chance = variances.sum() * (1 / 28 + 1 / together)
+        asked = evident_distance(usual, alpha=0.01, together=together)
+        way = rng.normal(size=variances.size) * np.sqrt(variances)
+        current = current + way / np.linalg.norm(way) * math.sqrt(asked - by_chance)
+        one = together == 1
+        found += (
+            one_outlying(usual, current[0])
+            if one
+            else some_outlying(usual, current, alpha=0.01, seed=k)
+        ) <= 0.01
+    assert 0.25 <= found / runs <= 0.8
+
+
 def test_windows_that_vary_in_one_direction_are_judged_as_by_t() -> None:
     rng = np.random.default_rng(0)
     line = rng.normal(size=(20, 1))
@@ -51,6 +74,8 @@ def test_a_window_no_farther_than_some_usual_ones_is_never_rare() -> None:
 def test_what_cannot_be_said_is_nan() -> None:
     assert math.isnan(one_outlying(np.zeros((4, 2)), np.ones(2)))
     assert math.isnan(one_outlying(np.ones((28, 2)), np.zeros(2)))
+    assert math.isnan(evident_distance(np.ones((28, 2)), alpha=0.01))
+    assert math.isnan(evident_distance(np.eye(4), alpha=0.01))
     # Two of twelve can be shared out in 66 ways: no p is below 1 %.
     assert math.isnan(some_outlying(np.eye(10), np.ones((2, 10)), alpha=0.01, seed=0))
     with pytest.raises(BadInput, match="Fix: pass"):

@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammainccinv
 
 from tidemill.core.errors import BadInput
 from tidemill.statistics.permutation import memberships
+from tidemill.statistics.roots import root
 
 Floats = NDArray[np.float64]
 
@@ -21,6 +23,7 @@ MOST = 400
 """Directions in which windows may vary, at most."""
 _GRID = np.exp(np.linspace(math.log(1e-5), math.log(2e3), 800))
 _TINY = 1e-9
+_FARTHEST = 1e6
 
 
 def one_outlying(usual: Floats, current: Floats) -> float:
@@ -70,18 +73,82 @@ def one_outlying(usual: Floats, current: Floats) -> float:
     n = len(usual)
     if n < LEAST:
         return math.nan
-    middle = usual.mean(axis=0)
-    apart = usual - middle
-    gram = apart @ apart.T
-    total = float(np.trace(gram)) / (n - 1)
-    scale = float(np.square(usual).mean()) * usual.shape[1]
-    if not total > 1e-18 * scale:
+    gram, total = _spread(usual)
+    if math.isnan(total):
         return math.nan
+    middle = usual.mean(axis=0)
     ratio = float(np.square(current - middle).sum()) * n / (n + 1) / total
     p = _ratio_p(*_directions(gram / (n - 1) / total, n), ratio, n - 1)
     further = np.diag(gram) * n / (n - 1) >= ratio * total
     least = float(further.sum()) / (n + 1)
     return max(p, least)
+
+
+def evident_distance(usual: Floats, *, alpha: float, together: int = 1) -> float:
+    """Return from which squared distance to the mean of usual windows on others are evidence.
+
+    For one window that of :func:`one_outlying`; for the mean of some together, which
+    :func:`some_outlying` permutes, the same without a look at single usual windows.
+
+    Parameters
+    ----------
+    usual
+        One vector a window, shape (n, d).
+    alpha
+        The level of the evidence.
+    together
+        How many windows are judged as one.
+
+    Returns
+    -------
+    float
+        NaN with fewer than 5 usual windows, or where these are all the same; infinite where
+        these are too few for the level.
+
+    Examples
+    --------
+    >>> days = np.random.default_rng(0).normal(size=(28, 10))
+    >>> least = evident_distance(days, alpha=0.01)
+    >>> at = days.mean(axis=0)
+    >>> at[0] += math.sqrt(least)
+    >>> round(one_outlying(days, at), 4)
+    0.01
+    """
+    n = len(usual)
+    gram, total = _spread(usual) if n >= LEAST else (usual, math.nan)
+    if math.isnan(total):
+        return math.nan
+    weights, many = _directions(gram / (n - 1) / total, n)
+    if together > 1:
+        # Sums of products that are shared out at random vary like a chi-square with their moments.
+        free = 1 / float(np.square(weights) @ many)
+        ratio = 2 * float(gammainccinv(free / 2, alpha)) / free
+        # The change itself is among what is shared out.
+        ratio /= max(1 - ratio / (n + together - 1), _TINY)
+        return ratio * total * (1 / together + 1 / n)
+    high = 2.0
+    while _ratio_p(weights, many, high, n - 1) > alpha and high < _FARTHEST:
+        high *= 2
+    if high >= _FARTHEST:
+        return math.inf
+    ratio = root(
+        lambda x: math.log(max(_ratio_p(weights, many, x, n - 1), 1e-300) / alpha),
+        _TINY, high, relative=1e-4,
+    )  # fmt: skip
+    # So many usual windows may be as far out without p being above the level.
+    few = math.floor(alpha * (n + 1))
+    own = np.sort(np.diag(gram))[::-1] * n / (n - 1) / total
+    ratio = max(ratio, float(own[few])) if few < n else ratio
+    return ratio * total * (1 + 1 / n)
+
+
+def _spread(usual: Floats) -> tuple[Floats, float]:
+    """Return the products of windows about their mean, and their variance; NaN for none."""
+    apart = usual - usual.mean(axis=0)
+    gram = apart @ apart.T
+    total = float(np.trace(gram)) / (len(usual) - 1)
+    scale = float(np.square(usual).mean()) * usual.shape[1]
+    return gram, total if total > 1e-18 * scale else math.nan
 
 
 def _directions(gram: Floats, n: int) -> tuple[Floats, Floats]:

@@ -30,6 +30,10 @@ def day(rng: np.random.Generator, *, effect: float = 0.1, flip: bool = False) ->
     return pa.table({f"x{k}": points[:, k] for k in range(COLUMNS)})
 
 
+def shifted(rows: pa.Table, move: float) -> pa.Table:
+    return pa.table({name: rows[name].to_numpy() + move for name in rows.column_names})
+
+
 @pytest.mark.parametrize("rule", RULES[:2], ids=["mmd", "sliced"])
 @pytest.mark.parametrize("now", [1, 7])
 def test_days_that_differ_as_usual_are_no_alert(rule: Any, now: int) -> None:
@@ -57,6 +61,35 @@ def test_a_correlation_that_flips_is_found_where_no_column_shows_it(rule: Any, n
         found = rule.compared(usual, [day(rng, flip=True) for _ in range(now)], alpha=0.005)
         hits += found.judgement.verdict is Verdict.ALERT
     assert hits >= 4
+
+
+@pytest.mark.parametrize("rule", RULES[:2], ids=["mmd", "sliced"])
+@pytest.mark.parametrize("now", [1, 7])
+def test_a_calm_verdict_is_given_where_twice_the_floor_would_be_found(rule: Any, now: int) -> None:
+    rng, calm, found, small = np.random.default_rng(7), [], [], []
+    for _ in range(12):
+        usual = [day(rng, effect=0.03) for _ in range(28)]
+        # The floors are moves of every column by .18 and .125 sd; MMD is squared.
+        for said, move in ((calm, 0.0), (small, 0.06), (found, 0.25)):
+            moved = [shifted(day(rng, effect=0.03), move) for _ in range(now)]
+            said.append(rule.compared(usual, moved, alpha=0.005).judgement.verdict)
+    assert calm.count(Verdict.OK) >= 11
+    assert found.count(Verdict.ALERT) >= 8
+    assert small.count(Verdict.ALERT) <= 1  # half the floor, though seven days are evidence of it
+
+
+@pytest.mark.parametrize(
+    ("rule", "now", "effect"),
+    [*((rule, now, 0.5) for rule in RULES[:2] for now in (1, 7)), (RULES[2], 1, 0.3)],
+)
+def test_little_data_gives_no_verdict_instead_of_calm(rule: Any, now: int, effect: float) -> None:
+    rng = np.random.default_rng(9)
+    days = [day(rng, effect=effect).slice(0, 40) for _ in range(14 + now)]
+    said = rule.compared(days[:14], days[14:], alpha=0.002).judgement
+    assert said.verdict is Verdict.NO_VERDICT
+    assert said.why.startswith("too little: twice the floor of")
+    always = type(rule)(floor=0.0).compared(days[:14], days[14:], alpha=0.002).judgement
+    assert always.verdict is Verdict.OK  # of whoever asks for any size, every size is asked
 
 
 def test_no_column_alone_shows_the_flip() -> None:

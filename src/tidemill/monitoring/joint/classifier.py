@@ -14,13 +14,20 @@ from tidemill.core.limits import Between, Whole
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement
 from tidemill.core.verdict import Verdict
-from tidemill.monitoring.joint.embedding import said
-from tidemill.monitoring.joint.protocol import LEAST_ROWS, Joint, enough, named, nothing, shown
+from tidemill.monitoring.joint.protocol import (
+    LEAST_ROWS,
+    Joint,
+    OfColumns,
+    enough,
+    judged,
+    named,
+    nothing,
+)
 from tidemill.monitoring.regions import domain_classifier, unusual
 
 
 @rule
-class DomainClassifier:
+class DomainClassifier(OfColumns):
     """The held-out AUC with which rows of a window are told from those of usual ones.
 
     It takes columns of any kind, and names the region in which there are more rows than usual.
@@ -34,7 +41,9 @@ class DomainClassifier:
     rows
         The most records of one window that are looked at, drawn by their own draw.
     floor
-        How far above the AUC of usual windows it must be to be worth an alert.
+        How far above the AUC of usual windows it must be to be worth an alert: by default what
+        one column gives that moved by a sixth of a sd. Where twice that would mostly be missed
+        there is no verdict, unless it is 0.
     seed
         Of the halves.
 
@@ -63,16 +72,8 @@ class DomainClassifier:
         object.__setattr__(self, "columns", named("DomainClassifier", self.columns))
 
     @property
-    def signal_kind(self) -> str:
-        return "drift"
-
-    @property
     def metric(self) -> str:
         return "drift_classifier"
-
-    @property
-    def column(self) -> str:
-        return shown(self.columns)
 
     @property
     def any_kind(self) -> bool:
@@ -94,13 +95,18 @@ class DomainClassifier:
 
     def _one(self, known: list[pa.Table], now: pa.Table, alpha: float) -> Joint:
         found = unusual(now, known, alpha=min(alpha, 0.5), seed=self.seed, rows=self.rows)
-        judged = found.judgement
-        small = judged.verdict is Verdict.ALERT and judged.effect < self.floor
-        if small:
-            why = f"certain, but less than {self.floor:g} above the usual: {judged.why}"
-            judged = Judgement(verdict=Verdict.OK, why=why, p=judged.p, effect=judged.effect)
+        said = found.judgement
+        if said.verdict is not Verdict.NO_VERDICT:
+            said = judged(
+                said.effect,
+                said.p,
+                alpha=alpha,
+                floor=self.floor,
+                seen=said.high - (found.auc - said.effect),
+                words=said.why,
+            )
         where = found.regions[0].where if found.regions else None
-        return Joint(value=found.auc, judgement=judged, n=now.num_rows, where=where)
+        return Joint(value=found.auc, judgement=said, n=now.num_rows, where=where)
 
     def _some(self, known: list[pa.Table], now: list[pa.Table], alpha: float) -> Joint:
         n, held = sum(t.num_rows for t in now), [len(s) - len(s) // 2 for s in (known, now)]
@@ -114,22 +120,28 @@ class DomainClassifier:
             pa.concat_tables(known, promote_options="permissive"),
             pa.concat_tables(now, promote_options="permissive"),
             days=(days[0], days[1]),
+            # The one-sided limit at this level.
+            confidence=min(max(0.5, 1 - 2 * alpha), 0.999999),
             seed=self.seed,
             most=self.rows * max(len(known), len(now)),
         )
         p = found.evidence.p
         if math.isnan(p):
-            judged = Judgement(verdict=Verdict.NO_VERDICT, why=found.why)
-            return Joint(value=found.auc.value, judgement=judged, n=n)
-        units = f"{held[1]} held-out windows against {held[0]}"
-        judged = said(found.auc.value, 0.5, p, alpha=alpha, floor=self.floor, units=units)
+            said = Judgement(verdict=Verdict.NO_VERDICT, why=found.why)
+            return Joint(value=found.auc.value, judgement=said, n=n)
         where = found.regions[0].where if found.regions else None
-        if judged.verdict is Verdict.ALERT and where is not None:
-            judged = Judgement(
-                verdict=judged.verdict, why=f"{judged.why}; {found.regions[0].words()}",
-                p=p, effect=judged.effect,
-            )  # fmt: skip
-        return Joint(value=found.auc.value, judgement=judged, n=n, where=where)
+        words = f"AUC {found.auc.value:.3f} on held-out rows, p {p:.2g} by {held[1]} windows against {held[0]}"
+        if p <= alpha and where is not None:
+            words = f"{words}; {found.regions[0].words()}"
+        said = judged(
+            found.auc.value - 0.5,
+            p,
+            alpha=alpha,
+            floor=self.floor,
+            seen=found.auc.value - found.auc.low,
+            words=words,
+        )
+        return Joint(value=found.auc.value, judgement=said, n=n, where=where)
 
     @classmethod
     def examples(cls) -> Iterator[DomainClassifier]:

@@ -75,6 +75,59 @@ class JointRule(Protocol):
         ...
 
 
+class OfColumns:
+    """What rules on many columns share: the names under which their number is kept."""
+
+    columns: Any
+
+    @property
+    def signal_kind(self) -> str:
+        return "drift"
+
+    @property
+    def column(self) -> str:
+        return shown(self.columns)
+
+
+def judged(
+    beyond: float, p: float, *, alpha: float, floor: float, seen: float, words: str
+) -> Judgement:
+    """Judge a distance: evidence, a size at the floor, and whether twice the floor would be seen.
+
+    Parameters
+    ----------
+    beyond
+        How large the change is, without what chance adds.
+    p, alpha
+        The evidence, and its level.
+    floor
+        From which size on a change matters.
+    seen
+        The size of a change that gives evidence in half of cases.
+    words
+        What is known, for people.
+
+    Examples
+    --------
+    >>> how = {"alpha": 0.01, "floor": 0.1, "words": "distance 0.3, usual 0.1"}
+    >>> [judged(0.2, p, seen=0.15, **how).verdict.value for p in (0.001, 0.2)]
+    ['ALERT', 'OK']
+    >>> judged(0.2, 0.2, seen=0.25, **how).why
+    'too little: twice the floor of 0.1 is mostly missed, a change of 0.25 is not; distance 0.3, usual 0.1'
+    """
+    certain, large = p <= alpha, beyond >= floor
+    verdict, why = Verdict.OK, words
+    if certain and large:
+        verdict = Verdict.ALERT
+    elif certain:
+        why = f"certain, but less than {floor:g} above the usual: {words}"
+    elif floor and not seen <= 2 * floor:
+        verdict = Verdict.NO_VERDICT
+        found = f", a change of {seen:.2g} is not" if math.isfinite(seen) else ""
+        why = f"too little: twice the floor of {floor:g} is mostly missed{found}; {words}"
+    return Judgement(verdict=verdict, why=why, p=p, effect=beyond, low=0.0)
+
+
 def nothing(why: str, *, n: int = 0) -> Joint:
     """Return the answer where there is none, with its reason."""
     said = Judgement(verdict=Verdict.NO_VERDICT, why=why)
