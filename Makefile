@@ -41,7 +41,7 @@ floors: $(STAMP)  ## import-linter: who may import whom
 	$(BIN)/lint-imports
 
 tests: $(STAMP)  ## pytest
-	$(BIN)/python -m pytest -n 2 tests $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal tests $(ARGS)
 
 docs: $(STAMP)  ## the examples in docstrings
 	$(BIN)/python -m pytest -n 2 src
