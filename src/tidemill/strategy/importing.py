@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import io
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from tidemill.strategy.storing import Counts, store_facts, store_records
 from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import Turn, moment_of
 
-BATCH = 200_000
+BATCH = 100_000
 """Rows taken in at a time."""
 
 
@@ -55,7 +56,7 @@ def records(
 def facts(
     world: World,
     strategy: Strategy,
-    table: pa.Table,
+    table: pa.Table | pa.RecordBatchReader,
     columns: FactColumns,
     *,
     source: str,
@@ -66,7 +67,6 @@ def facts(
     total = Counts(table=name, source=source)
     with world.state.lease("import") as lease:
         turn = _turn(world, strategy)
-        key = _digest(table, columns)
         for k, batch in enumerate(_batches(table)):
             done = store_facts(
                 turn,
@@ -78,7 +78,7 @@ def facts(
                 source_kind=kind,
                 writer="import",
                 sequence=_sequence(lease, k),
-                key=f"{name}:{key}:{k}",
+                key=f"{name}:{_digest(batch, columns)}:{k}",
             )
             total = add(total, done)
     return total
@@ -121,9 +121,22 @@ def _turn(world: World, strategy: Strategy) -> Turn:
 
 
 def _digest(table: pa.Table, columns: Columns | FactColumns) -> str:
-    sink = pa.BufferOutputStream()
+    digest = hashlib.sha256(repr(columns).encode())
+    sink = pa.PythonFile(_Into(digest.update), "w")
     with ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
-    digest = hashlib.sha256(repr(columns).encode())
-    digest.update(memoryview(sink.getvalue()))
     return digest.hexdigest()[:16]
+
+
+class _Into(io.RawIOBase):
+    """A file whose bytes are only looked at: a batch is not held a second time to be known again."""
+
+    def __init__(self, look: Callable[[Any], None]) -> None:
+        self._look = look
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:  # pyright: ignore[reportIncompatibleMethodOverride] - the buffers there are
+        self._look(data)
+        return len(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,6 +11,7 @@ import pyarrow.csv
 
 from tidemill.core.errors import BadInput
 
+_Rows = TypeVar("_Rows", pa.Table, pa.RecordBatch)
 BLOCK = 1 << 24
 """Bytes from which the types of a text file are told, unless later rows differ."""
 
@@ -38,11 +40,7 @@ def separated(raw: bytes, file: str, texts: Sequence[str]) -> pa.Table:
     >>> separated(b"id;n\n007;1\n;2\n", "a.csv", ["id"]).to_pylist()
     [{'id': '007', 'n': 1}, {'id': None, 'n': 2}]
     """
-    header = raw.split(b"\n", 1)[0].strip()
-    if not header:
-        raise BadInput(f"{file} has an empty first line.", fix="name the columns there.")
-    tabs, semicolons = ".tsv" in file.rsplit("/", 1)[-1], b";" in header and b"," not in header
-    mark = "\t" if tabs else ";" if semicolons else ","
+    mark = mark_of(raw.split(b"\n", 1)[0], file)
     convert = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(texts, pa.string()))
     # Types are told from the first block: where later rows differ, look at all of them.
     blocks = (BLOCK, min(len(raw) + 1, 2**31 - 1))
@@ -54,14 +52,38 @@ def separated(raw: bytes, file: str, texts: Sequence[str]) -> pa.Table:
                 parse_options=pyarrow.csv.ParseOptions(delimiter=mark, newlines_in_values=True),
                 convert_options=convert,
             )
-            return _blank_is_missing(rows)
+            return blank_is_missing(rows)
         except pa.ArrowException as error:
             if block == blocks[-1] or "parse error" in str(error):
                 raise
     raise AssertionError  # pragma: no cover - the loop ends in return or raise
 
 
-def _blank_is_missing(rows: pa.Table) -> pa.Table:
+def mark_of(header: bytes, file: str) -> str:
+    """Return what parts the columns, by the first line of a file and its name.
+
+    Examples
+    --------
+    >>> mark_of(b"id;n", "a.csv"), mark_of(b"id,n", "a.csv")
+    (';', ',')
+    """
+    header = header.strip()
+    if not header:
+        raise BadInput(f"{file} has an empty first line.", fix="name the columns there.")
+    tabs, semicolons = ".tsv" in file.rsplit("/", 1)[-1], b";" in header and b"," not in header
+    return "\t" if tabs else ";" if semicolons else ","
+
+
+def no_twins(file: str, names: Sequence[str]) -> None:
+    """Refuse two columns of one name."""
+    twins = sorted({n for n in names if names.count(n) > 1})
+    if twins:
+        raise BadInput(
+            f"{file} has the column {twins[0]!r} more than once.", fix="rename or remove one."
+        )
+
+
+def blank_is_missing(rows: _Rows) -> _Rows:
     """Read an empty text as missing; in columns of numbers NA and NaN are missing already."""
     for k, field in enumerate(rows.schema):
         if pa.types.is_string(field.type):

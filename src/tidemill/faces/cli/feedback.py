@@ -74,5 +74,5 @@ def import_feedback(
             timezone=timezone,
             numbers=loaded.numbers,
         )
-        counts = mill.import_labels(loaded.rows, columns, source=source, name="feedback")
+        counts = mill.import_labels(loaded.given, columns, source=source, name="feedback")
         return report(counts, found, options, notes=loaded.notes)

@@ -82,5 +82,5 @@ def import_labels(
             timezone=timezone,
             numbers=loaded.numbers,
         )
-        counts = mill.import_labels(loaded.rows, columns, source=source or kind, kind=kind)
+        counts = mill.import_labels(loaded.given, columns, source=source or kind, kind=kind)
         return report(counts, found, options, notes=loaded.notes)

@@ -1,26 +1,25 @@
-"""Reading a user's file: Parquet, CSV or JSON lines, by its ending."""
+"""Reading a user's file: Parquet, CSV or JSON lines, by its ending; a large one by parts."""
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet
 
-from tidemill.adapters.sources.separated import separated
+from tidemill.adapters.sources.numerals import Numerals
+from tidemill.adapters.sources.separated import no_twins, separated
+from tidemill.adapters.sources.separated_parts import look_through
+from tidemill.adapters.sources.text import opened, unreadable
 from tidemill.core.errors import BadInput
+from tidemill.faces.cli.lines import Lines
 
 _AT_ONCE = 50_000
 """Rows of a Parquet file that are read at a time."""
-_FEW = 0.05
-"""The share of values that may be no number in a column of numbers."""
+_WHOLE = 1 << 24
+"""Bytes of a CSV file up to which it is read whole."""
 _ENDINGS = ".parquet, .csv, .tsv or .jsonl (.csv.gz and .jsonl.gz too)"
 
 
@@ -39,9 +38,14 @@ class Loaded:
     stream: pa.RecordBatchReader | None = None
     """The rows of a large file, to be read once; ``rows`` then has its columns and no row."""
 
+    @property
+    def given(self) -> pa.Table | pa.RecordBatchReader:
+        """The rows, as an import takes them."""
+        return self.rows if self.stream is None else self.stream
 
-def load(path: Path, *, texts: Sequence[str] = (), streamed: bool = False) -> Loaded:
-    """Read a file.
+
+def load(path: Path, *, texts: Sequence[str] = ()) -> Loaded:
+    """Read a file; of a large one only what its columns are, and the rows when they are asked for.
 
     Parameters
     ----------
@@ -49,8 +53,6 @@ def load(path: Path, *, texts: Sequence[str] = (), streamed: bool = False) -> Lo
         The file; its ending tells the format.
     texts
         Columns to read as text whatever they look like: ids such as 00123.
-    streamed
-        Whether the rows of a large Parquet file may come as a stream.
 
     Raises
     ------
@@ -74,94 +76,68 @@ def load(path: Path, *, texts: Sequence[str] = (), streamed: bool = False) -> Lo
         raise BadInput(f"{path} is of no kind that can be read.", fix=f"give a {_ENDINGS} file.")
     if path.stat().st_size == 0:
         raise BadInput(f"{path} is empty.", fix="export it again.")
-    if streamed and readers[ending] is _parquet:
-        return _streamed(path)
     return readers[ending](path, texts)
-
-
-def _streamed(path: Path) -> Loaded:
-    """Open a Parquet file, and read it when its rows are asked for."""
-    try:
-        file = pyarrow.parquet.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, "Parquet", error) from None
-    if file.metadata.num_rows <= _AT_ONCE:
-        file.close()
-        return _parquet(path, ())
-    _no_twins(path, file.schema_arrow.names)
-    found = _flattened(path, file.schema_arrow.empty_table())
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        try:
-            # Group by group: a reader of all of them keeps what it has read.
-            for group in range(file.metadata.num_row_groups):
-                for batch in file.iter_batches(batch_size=_AT_ONCE, row_groups=[group]):
-                    yield from _flattened(path, pa.Table.from_batches([batch])).rows.to_batches()
-        except (pa.ArrowException, OSError) as error:
-            raise _unreadable(path, "Parquet", error) from None
-        finally:
-            file.close()
-
-    return replace(found, stream=pa.RecordBatchReader.from_batches(found.rows.schema, batches()))
 
 
 def _parquet(path: Path, _texts: Sequence[str]) -> Loaded:
     try:
-        rows = pyarrow.parquet.read_table(path)
+        file = pyarrow.parquet.ParquetFile(path)
+        no_twins(str(path), file.schema_arrow.names)
+        if file.metadata.num_rows <= _AT_ONCE:
+            with file:
+                return _flattened(path, file.read())
     except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, "Parquet", error) from None
-    _no_twins(path, rows.column_names)
-    return _flattened(path, rows)
+        raise unreadable(path, "Parquet", error) from None
+
+    def tables() -> Iterator[pa.Table]:
+        try:
+            # Group by group: a reader of all of them keeps what it has read.
+            for group in range(file.metadata.num_row_groups):
+                for batch in file.iter_batches(batch_size=_AT_ONCE, row_groups=[group]):
+                    yield pa.Table.from_batches([batch])
+        except (pa.ArrowException, OSError) as error:
+            raise unreadable(path, "Parquet", error) from None
+        finally:
+            file.close()
+
+    return _streamed(path, file.schema_arrow.empty_table(), tables())
 
 
 def _csv(path: Path, texts: Sequence[str]) -> Loaded:
+    with opened(path) as file:
+        raw = file.read(_WHOLE + 1)
+    if not raw.strip():
+        raise BadInput(f"{path} is empty.", fix="export it again.")
+    if len(raw) > _WHOLE:
+        del raw
+        found = look_through(path, texts)
+        tables = (pa.Table.from_batches([batch]) for batch in found.batches())
+        loaded = _streamed(path, found.schema.empty_table(), tables)
+        return _with_numbers(loaded, found.numerals)
     try:
-        rows = separated(_text(path).encode(), str(path), texts)
+        rows = separated(raw, str(path), texts)
     except pa.ArrowException as error:
-        raise _unreadable(path, "CSV", error) from None
-    _no_twins(path, rows.column_names)
-    return _with_numbers(Loaded(rows=rows), texts)
+        raise unreadable(path, "CSV", error) from None
+    no_twins(str(path), rows.column_names)
+    return _with_numbers(Loaded(rows=rows), _numerals(rows, texts))
 
 
 def _json_lines(path: Path, texts: Sequence[str]) -> Loaded:
-    found: list[dict[str, Any]] = []
-    for k, line in enumerate(_text(path).splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise BadInput(
-                f"{path}, line {k} is no JSON: {error}.", fix="write one object on each line."
-            ) from None
-        if not isinstance(row, dict):
-            raise BadInput(
-                f"{path}, line {k} holds a {type(row).__name__}, not an object.",
-                fix='write one object on each line, like {"record_id": "a", ...}.',
-            )
-        found.append(row)
-    if not found:
-        raise BadInput(f"{path} holds no rows.", fix="write one object on each line.")
-    names = list(dict.fromkeys(name for row in found for name in row))
-    columns = {}
-    for name in names:
-        values = [row.get(name) for row in found]
-        if name == "tags" and any(isinstance(v, dict) for v in values):
-            values = [None if v is None else json.dumps(v, sort_keys=True) for v in values]
-            columns["tags"] = pa.array(values, pa.string())
-        else:
-            columns[name] = _column(values, as_text=name in texts)
-    tags = "tags" if any(isinstance(row.get("tags"), dict) for row in found) else None
-    loaded = _flattened(path, pa.table(columns))
-    return _with_numbers(replace(loaded, tags_json=tags), (*texts, "tags"))
+    lines = Lines(path, texts)
+    lines.look_through()
+    tags = "tags" if lines.tags else None
+    if lines.count == 1:
+        loaded = _flattened(path, next(lines.tables()))
+    else:
+        loaded = _streamed(path, lines.schema.empty_table(), lines.tables())
+    return _with_numbers(replace(loaded, tags_json=tags), lines.numerals)
 
 
-def _column(values: list[Any], *, as_text: bool) -> pa.Array:
-    """Make a column; values of several kinds become text, from which numbers are read again."""
-    if not as_text:
-        with suppress(pa.ArrowException, OverflowError, ValueError, TypeError):
-            return pa.array(values)
-    return pa.array([v if isinstance(v, str | None) else json.dumps(v) for v in values])
+def _streamed(path: Path, empty: pa.Table, tables: Iterator[pa.Table]) -> Loaded:
+    """Have tables come when they are asked for."""
+    found = _flattened(path, empty)
+    batches = (b for rows in tables for b in _flattened(path, rows).rows.to_batches())
+    return replace(found, stream=pa.RecordBatchReader.from_batches(found.rows.schema, batches))
 
 
 def _flattened(path: Path, rows: pa.Table) -> Loaded:
@@ -183,66 +159,26 @@ def _flattened(path: Path, rows: pa.Table) -> Loaded:
     return Loaded(rows=rows, features=tuple(names))
 
 
-def _text(path: Path) -> str:
-    try:
-        raw = path.read_bytes()
-        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise _unreadable(path, "gzip", error) from None
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _no_utf8(path, "it is UTF-16")
-    if b"\x00" in raw:
-        raise BadInput(f"{path} holds bytes that are no text.", fix=f"give a {_ENDINGS} file.")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise _no_utf8(path, f"byte 0x{raw[error.start]:02x} in line {line}") from None
-    if not text.strip():
-        raise BadInput(f"{path} is empty.", fix="export it again.")
-    return text
+def _numerals(rows: pa.Table, texts: Sequence[str]) -> dict[str, Numerals]:
+    """Count which texts of which columns are numbers."""
+    found: dict[str, Numerals] = {}
+    for name, column in zip(rows.column_names, rows.columns, strict=True):
+        if pa.types.is_string(column.type) and name not in texts:
+            found[name] = Numerals()
+            found[name].see(column)
+    return found
 
 
-def _with_numbers(loaded: Loaded, texts: Sequence[str]) -> Loaded:
-    """Find columns that one bad row made text: their bad rows are to be refused, not they."""
-    numbers, notes = [], []
-    for name in loaded.rows.column_names:
-        if not pa.types.is_string(loaded.rows.schema.field(name).type) or name in texts:
-            continue
-        counts = loaded.rows[name].drop_null().value_counts().to_pylist()
-        total = sum(c["counts"] for c in counts)
-        odd = [c for c in counts if not _is_number(c["values"])]
-        bad = sum(c["counts"] for c in odd)
-        if bad and bad <= _FEW * total:
-            numbers.append(name)
-            got = odd[0]["values"]
-            notes.append(
-                f"{name} is numbers but for {bad:,} of {total:,} rows, such as {got!r}; "
-                f"to keep it as it is: --text {name}"
-            )
-    return replace(loaded, numbers=tuple(numbers), notes=tuple(notes))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _no_twins(path: Path, names: list[str]) -> None:
-    twins = sorted({n for n in names if names.count(n) > 1})
-    if twins:
-        raise BadInput(
-            f"{path} has the column {twins[0]!r} more than once.", fix="rename or remove one."
-        )
-
-
-def _no_utf8(path: Path, why: str) -> BadInput:
-    return BadInput(f"{path} is not UTF-8: {why}.", fix="convert it, for example with iconv.")
-
-
-def _unreadable(path: Path, kind: str, error: Exception) -> BadInput:
-    said = " ".join(str(error).split())[:300].rstrip(".")
-    return BadInput(f"{path} cannot be read as {kind}: {said}.", fix="export it again.")
+def _with_numbers(loaded: Loaded, numerals: Mapping[str, Numerals]) -> Loaded:
+    """Name columns that a few bad rows made text: those rows are to be refused, not the columns."""
+    few = {
+        name: n
+        for name, n in numerals.items()
+        if n.few and pa.types.is_string(loaded.rows.schema.field(name).type)
+    }
+    notes = (
+        f"{name} is numbers but for {n.odd:,} of {n.total:,} rows, such as {n.first!r}; "
+        f"to keep it as it is: --text {name}"
+        for name, n in few.items()
+    )
+    return replace(loaded, numbers=tuple(few), notes=tuple(notes))

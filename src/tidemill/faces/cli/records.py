@@ -106,7 +106,7 @@ def import_records(
     with options.open() as mill:
         refuse(mill.world.events, "records")  # before a large file is read
         texts = [*ids, model or "model", unit or "unit", *extra, *listed(text)]
-        loaded = load(file, texts=texts, streamed=True)
+        loaded = load(file, texts=texts)
         named = wanted or list(loaded.features or ())
         found = Understood(path=file, names=loaded.rows.column_names)
         leave = {*named, *extra, *late.values()}
@@ -148,8 +148,7 @@ def _take_in(
     from tidemill.faces.cli.understanding import report
     from tidemill.loop.log.columns import safe_name
 
-    rows = loaded.rows if loaded.stream is None else loaded.stream
-    counts = mill.import_records(rows, columns, source=source)
+    counts = mill.import_records(loaded.given, columns, source=source)
     kinds = mill.world.state.fact("kinds") or {}
     named = set(columns.named())
     names = columns.features or [n for n in loaded.rows.column_names if n not in named]
