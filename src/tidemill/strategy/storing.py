@@ -96,7 +96,9 @@ def store_records(
     if taken.kinds != kinds:
         state.set_fact(lease, "kinds", taken.kinds)
     parts = [("quarantine", quarantine), ("records", rows)]
-    return _keep(turn, lease, counts, parts, (writer, sequence, key))
+    counts = _keep(turn, lease, counts, parts, (writer, sequence, key))
+    turn.stored.add(rows)
+    return counts
 
 
 def store_refused(
@@ -223,10 +225,8 @@ def _new_records(
     nothing = set_aside(rows.slice(0, 0), "records", source, "", now)
     if not rows.num_rows:
         return rows, nothing, 0
-    view = everything(turn, now)
-    stored = view.table("records").select("record_id", "row_hash", "predicted_at")
-    ids = ibis.memtable(rows.select(["record_id"]))
-    found = view.arrow(stored.semi_join(ids, "record_id"))
+    view, wanted = everything(turn, now), ("record_id", "row_hash", "predicted_at")
+    found = turn.stored.find(view, rows["record_id"], wanted)
     if not found.num_rows:
         return rows, nothing, 0
     place = pc.index_in(rows["record_id"], found["record_id"])
@@ -265,10 +265,8 @@ def split_by_record(turn: Turn, rows: pa.Table, now: datetime) -> tuple[pa.Table
         empty = bare.append_column("predicted_at", pa.array([], moment))
         empty = empty.append_column("day", pa.array([], pa.date32()))
         return empty, empty
-    view = everything(turn, now)
-    stored = view.table("records").select("record_id", "predicted_at")
-    ids = ibis.memtable(bare.select(["record_id"]))
-    found = view.arrow(stored.semi_join(ids, "record_id"))
+    view, wanted = everything(turn, now), ("record_id", "predicted_at")
+    found = turn.stored.find(view, bare["record_id"], wanted)
     place = pc.index_in(bare["record_id"], found["record_id"])
     at = found["predicted_at"].take(place)
     with_time = bare.append_column("predicted_at", at.cast(moment))
@@ -292,8 +290,8 @@ def _new_facts(
     if not rows.num_rows:
         return rows, 0
     view = everything(turn, now)
-    since = None if waiting else pc.min(rows["predicted_at"]).as_py()
-    stored = view.table(f"waiting_{name}" if waiting else name, since=since)
+    span = {} if waiting else _span(rows["predicted_at"])
+    stored = view.table(f"waiting_{name}" if waiting else name, **span)
     stored = stored.semi_join(ibis.memtable(rows.select(["record_id"])), "record_id")
     key = _KEYS[name]
     wanted = ["record_id", "source", *_SAYS[name], key, "available_at"]
@@ -318,6 +316,11 @@ def _new_facts(
         again = [tuple(r[n] for n in ("record_id", *_SAYS[name])) in said for r in new]
     known = np.array([a or r[key] in ids for a, r in zip(again, new, strict=True)])
     return rows.filter(pa.array(~known)), int(known.sum())
+
+
+def _span(moments: pa.ChunkedArray) -> dict[str, datetime]:
+    ends = pc.min_max(moments).as_py()
+    return {"since": ends["min"], "until": ends["max"] + _TICK}
 
 
 def _same(old: dict[str, Any] | None, new: dict[str, Any], name: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from tidemill.core.as_of import AsOf, as_of
 from tidemill.core.machines import CURATION, LABELLING, RELEASE
 from tidemill.core.ports import Json, Lease, Transition, World
+from tidemill.strategy.stored_ids import StoredIds
 from tidemill.strategy.strategy import Marks, Strategy
 
 T = TypeVar("T")
@@ -73,6 +74,8 @@ class Turn:
     due: list[datetime] = field(default_factory=list)
     seen: dict[str, int] = field(default_factory=dict)
     running: int = 0
+    stored: StoredIds = field(default_factory=StoredIds)
+    """Which records are stored, for what is taken in."""
 
     @cached_property
     def view(self) -> AsOf:
