@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import ibis
 import numpy as np
@@ -31,6 +32,7 @@ _ANY = 0xFFFF
 """The day of a record that lies on none from 1970 to 2149: it may be any."""
 _START, _DAY = datetime(1970, 1, 1, tzinfo=UTC), 86_400_000_000
 Keys = npt.NDArray[np.uint64]
+_CUTS: Keys = np.arange(1, 64, dtype=np.uint64) << np.uint64(58)
 
 
 class StoredIds:
@@ -72,36 +74,48 @@ class StoredIds:
 
 
 class Known:
-    """Keys in sorted runs, of which none is less than twice as long as the next."""
+    """Keys in parts by their first bits, so that to merge some of them takes little memory.
+
+    A part is sorted runs, of which none is less than twice as long as the next.
+    """
 
     def __init__(self) -> None:
-        self._runs: list[Keys] = []
+        self._parts: list[list[Keys]] = [[] for _ in range(len(_CUTS) + 1)]
 
     @property
     def size(self) -> int:
         """How many keys there are."""
-        return sum(map(len, self._runs))
+        return sum(len(run) for runs in self._parts for run in runs)
 
     def add(self, keys: Keys) -> None:
         """Add some keys."""
-        self._runs.append(np.sort(keys))
-        while len(self._runs) > 1 and len(self._runs[-2]) < 2 * len(self._runs[-1]):
-            run = np.concatenate([self._runs.pop(), self._runs.pop()])
-            run.sort()
-            self._runs.append(run)
+        keys = np.sort(keys)
+        for runs, some in zip(self._parts, _parted(keys, keys), strict=True):
+            if len(some):
+                runs.append(some.copy())
+            while len(runs) > 1 and len(runs[-2]) < 2 * len(runs[-1]):
+                run = np.concatenate([runs.pop(), runs.pop()])
+                run.sort()
+                runs.append(run)
 
     def look(self, keys: Keys) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
         """Tell which keys may be there, by their hashes, and on which days those are."""
         order = np.argsort(keys)
         low = keys[order] & ~np.uint64(_ANY)
         there, days = np.zeros(len(keys), dtype=bool), [np.zeros(0, np.int64)]
-        for run in self._runs:
-            first = np.searchsorted(run, low)
-            n = np.searchsorted(run, low | np.uint64(_ANY), side="right") - first
-            there[order] |= n > 0
-            place = np.repeat(first - (np.cumsum(n) - n), n) + np.arange(n.sum())
-            days.append((run[place] & np.uint64(_ANY)).astype(np.int64))
+        parts = zip(self._parts, _parted(low, low), _parted(low, order), strict=True)
+        for run, some, places in ((r, s, p) for runs, s, p in parts for r in runs):
+            first = np.searchsorted(run, some)
+            n = np.searchsorted(run, some | np.uint64(_ANY), side="right") - first
+            there[places] |= n > 0
+            found = np.repeat(first - (np.cumsum(n) - n), n) + np.arange(n.sum())
+            days.append((run[found] & np.uint64(_ANY)).astype(np.int64))
         return there, np.unique(np.concatenate(days))
+
+
+def _parted(keys: Keys, values: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    """Part values by the first bits of their keys, which are sorted."""
+    return np.split(values, np.searchsorted(keys, _CUTS))
 
 
 def keys_of(ids: Iterable[str], days: npt.NDArray[np.integer] | None = None) -> Keys:
