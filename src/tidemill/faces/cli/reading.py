@@ -81,7 +81,7 @@ def load(path: Path, *, texts: Sequence[str] = ()) -> Loaded:
 
 def _parquet(path: Path, _texts: Sequence[str]) -> Loaded:
     try:
-        file = pyarrow.parquet.ParquetFile(path)
+        file = pyarrow.parquet.ParquetFile(path, buffer_size=1 << 16)
         no_twins(str(path), file.schema_arrow.names)
         if file.metadata.num_rows <= _AT_ONCE:
             with file:
