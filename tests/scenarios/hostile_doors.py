@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import Any
 
 import hostile
+import hostile_files
 import hostile_words
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
@@ -309,7 +310,7 @@ _FACTS = st.tuples(st.sampled_from(["labels", "feedback"]), hostile.tables(FACT)
 
 def _files(what: str) -> st.SearchStrategy[Any]:
     return st.tuples(
-        st.just(what), hostile.files(RECORD if what == "records" else FACT), st.booleans()
+        st.just(what), hostile_files.files(RECORD if what == "records" else FACT), st.booleans()
     )
 
 
@@ -323,8 +324,8 @@ DOORS = {
     ),
     "drift": Door(
         st.tuples(
-            hostile.files(RECORD),
-            hostile.files(RECORD),
+            hostile_files.files(RECORD),
+            hostile_files.files(RECORD),
             st.sampled_from([["drift"], ["drift", "--json"]]),
         ),
         compared,

@@ -34,7 +34,7 @@ HERE = Path(__file__).parent
 
 def _neighbours():
     """Load the strategies of hostile input, which lie beside the tests."""
-    for name in ("hostile", "hostile_words", "hostile_doors"):
+    for name in ("hostile", "hostile_files", "hostile_words", "hostile_doors"):
         if name not in sys.modules:
             spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
             sys.modules[name] = importlib.util.module_from_spec(spec)
@@ -133,7 +133,7 @@ def test_what_cannot_be_written_down_is_refused_at_once(tmp_path):
 
 
 def test_an_unknown_name_among_thousands_lists_some(tmp_path):
-    (tmp_path / "wide.csv").write_bytes(sys.modules["hostile"].ODD_FILES["wide.csv"])
+    (tmp_path / "wide.csv").write_bytes(sys.modules["hostile_files"].ODD_FILES["wide.csv"])
     assert doors.command(["records", "import", "wide.csv"], tmp_path) == "refused"
 
 
