@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -20,31 +20,60 @@ from tidemill.measures.cohort import Cohort
 from tidemill.measures.grid import Grid
 from tidemill.measures.profile import Profile, merge, of_table
 from tidemill.strategy.turn import Turn
-from tidemill.strategy.watching.windows import Windows, rules, touched
+from tidemill.strategy.watching.windows import Windows, arrived, rules
 
 _INSIDE = "in "
 OUTPUTS = ("output", "output_text", "score")
-CHUNK = 31
-"""Windows read at once, so that the first look at a long history needs no more memory."""
+AT_ONCE = 1 << 23
+"""Values that are read at once, so that neither a long history nor a large window needs more memory."""
+_FEWEST = 1 << 14
 DECODED = 4 << 20
 """Bytes of parts of profiles that are kept decoded: of some references and all their cohorts."""
 
 
 def profile(turn: Turn, lease: Lease, since: datetime | None) -> pa.Table:
     """Return the parts of profiles for the records that arrived after ``since``."""
-    windows = Windows.of(turn)
-    starts = sorted(touched(turn, since, tables=("records",), closed=False))
-    rows: list[dict[str, Any]] = []
-    for k in range(0, len(starts), CHUNK):
-        part = starts[k : k + CHUNK]
-        table = _arrived(turn, since, part[0], part[-1] + windows.every)
+    windows, counts = Windows.of(turn), arrived(turn, since)
+    columns = len(turn.view.table("records").columns) if counts else 1
+    most = max(_FEWEST, AT_ONCE // columns)
+    found: dict[tuple[datetime, str, str], Profile] = {}
+    for start, until in _parts(counts, windows.every, most):
+        table = new_rows(turn, since, start, until)
         grids = _grids(turn, lease, table)
-        rows += [_row(turn, *one) for one in _cut(table, windows, grids)]
-        rows += [_row(turn, *one) for one in _cohorts(table, windows, grids)]
+        for at, model, cohort, made in (
+            *_cut(table, windows, grids),
+            *_cohorts(table, windows, grids),
+        ):
+            had = found.get((at, model, cohort))
+            found[at, model, cohort] = made if had is None else merge(had, made)
+    rows = [_row(turn, *key, made) for key, made in found.items()]
     return pa.Table.from_pylist(rows, schema=PROFILES)
 
 
-def _arrived(turn: Turn, since: datetime | None, start: datetime, end: datetime) -> pa.Table:
+def _parts(
+    counts: dict[datetime, int], every: timedelta, most: int
+) -> Iterator[tuple[datetime, datetime]]:
+    """Cut the time of some windows into parts of about so many rows: windows, or parts of one."""
+    part: list[datetime] = []
+    rows = 0
+    for start, n in counts.items():
+        if part and rows + n > most:
+            yield part[0], part[-1] + every
+            part, rows = [], 0
+        pieces = -(-n // most)
+        if pieces > 1:
+            yield from (
+                (start + every * k // pieces, start + every * (k + 1) // pieces)
+                for k in range(pieces)
+            )
+        else:
+            part, rows = [*part, start], rows + n
+    if part:
+        yield part[0], part[-1] + every
+
+
+def new_rows(turn: Turn, since: datetime | None, start: datetime, end: datetime) -> pa.Table:
+    """Return the records of [start, end) that came to be known after ``since``, in order of time."""
     rows = turn.view.records(since=start, until=end, arrived=since)
     if since is not None:
         rows = rows.filter(rows.available_at > moment(since))
@@ -78,7 +107,7 @@ def _grids(turn: Turn, lease: Lease, table: pa.Table) -> dict[str, Grid]:
 
 def _cut(
     table: pa.Table, windows: Windows, grids: dict[str, Grid]
-) -> Iterator[tuple[datetime, str, Profile]]:
+) -> Iterator[tuple[datetime, str, str, Profile]]:
     if not table.num_rows:
         return
     place = _place(table, windows)
@@ -97,7 +126,7 @@ def _cut(
         for model in sorted(set(named)):
             rows = within if len(set(named)) == 1 else within.filter(pa.array(named == model))
             end = start + windows.every
-            yield start, model, of_table(rows, grids=grids, start=start, end=end)
+            yield start, model, "", of_table(rows, grids=grids, start=start, end=end)
 
 
 def _place(table: pa.Table, windows: Windows) -> NDArray[np.int64]:
@@ -107,7 +136,7 @@ def _place(table: pa.Table, windows: Windows) -> NDArray[np.int64]:
 
 def _cohorts(
     table: pa.Table, windows: Windows, grids: dict[str, Grid]
-) -> Iterator[tuple[datetime, str, Profile, str]]:
+) -> Iterator[tuple[datetime, str, str, Profile]]:
     """Sum up the features of each cohort that asks for it, on the grids of everybody."""
     names = [n for n in table.column_names if n.startswith(_INSIDE)]
     if not table.num_rows or not names:
@@ -124,7 +153,7 @@ def _cohorts(
         for name in names:
             rows = features.slice(first, n).filter(table[name].slice(first, n))
             made = of_table(rows, grids=grids, start=start, end=start + windows.every)
-            yield start, "", made, name.removeprefix(_INSIDE)
+            yield start, "", name.removeprefix(_INSIDE), made
 
 
 def askable(turn: Turn, rows: ir.Table) -> dict[str, Cohort]:
@@ -148,9 +177,7 @@ def place_of(cohort: Cohort) -> str:
     return f"{cohort.name}#{fingerprint(cohort)[:8]}"
 
 
-def _row(
-    turn: Turn, start: datetime, model: str, made: Profile, cohort: str = ""
-) -> dict[str, Any]:
+def _row(turn: Turn, start: datetime, model: str, cohort: str, made: Profile) -> dict[str, Any]:
     return {
         "predicted_at": start,
         "available_at": turn.now,

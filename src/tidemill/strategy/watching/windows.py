@@ -110,7 +110,7 @@ def touched(
     now = windows.start(turn.now)
     found: set[datetime] = set()
     for name in tables:
-        found |= _new(turn, windows, name, since)
+        found |= _new(turn, windows, name, since).keys()
     if closed and found and since is None:
         found |= _between(windows, min(found), now)
     elif closed and since is not None:
@@ -120,19 +120,25 @@ def touched(
     return {start for start in found if start < now or not closed}
 
 
-def _new(turn: Turn, windows: Windows, name: str, since: datetime | None) -> set[datetime]:
-    """Return the windows of a table's new rows; asked once at a moment."""
+def arrived(turn: Turn, since: datetime | None) -> dict[datetime, int]:
+    """Return how many records of each window came to be known after ``since``, in order."""
+    return dict(sorted(_new(turn, Windows.of(turn), "records", since).items()))
+
+
+def _new(turn: Turn, windows: Windows, name: str, since: datetime | None) -> dict[datetime, int]:
+    """Return the windows of a table's new rows and how many they are; asked once at a moment."""
     version = turn.world.events.version(name)
     if version < 0 or (since is not None and since >= turn.now):
-        return set()
+        return {}
     key = (turn.now, version, windows.every, since)
     kept = turn.world.remembered.setdefault("touched", {})
     if kept.get(name, (None,))[0] != key:
         rows = turn.view.table(name, arrived=since)
         if since is not None:
             rows = rows.filter(rows.available_at > moment(since))
-        numbers = turn.view.arrow(rows.select(k=windows.number(rows)).distinct())["k"]
-        kept[name] = (key, {windows.numbered(k) for k in numbers.to_pylist() if k is not None})
+        counts = rows.group_by(k=windows.number(rows)).aggregate(n=rows.count())
+        found = turn.view.arrow(counts).to_pylist()
+        kept[name] = (key, {windows.numbered(r["k"]): r["n"] for r in found if r["k"] is not None})
     return kept[name][1]
 
 
