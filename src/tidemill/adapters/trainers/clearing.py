@@ -56,7 +56,7 @@ def kept(folder: Path) -> list[str]:
 
 def _end(lock: Path) -> None:
     end = time.monotonic() + _PATIENCE
-    while _held(lock):
+    while locked(lock):
         said = lock.read_text().strip()
         # Held, so the process that wrote its number there is the one that has it.
         if said.isdigit():
@@ -70,9 +70,10 @@ def _end(lock: Path) -> None:
         time.sleep(0.01)
 
 
-def _held(lock: Path) -> bool:
+def locked(path: Path) -> bool:
+    """Tell whether a living process holds the lock of a file."""
     try:
-        with lock.open("r") as file:
+        with path.open("r") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

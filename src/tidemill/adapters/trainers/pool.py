@@ -164,7 +164,7 @@ class ProcessPool:
         self.close()
         self._folder.mkdir(parents=True, exist_ok=True)
         for old in self._folder.glob(".worker-*"):
-            if not locked(old):
+            if not clearing.locked(old):
                 # Jobs that were killed together with it may have left something running.
                 processes.end_marked(old.name, spare=self._supervisors())
                 old.unlink(missing_ok=True)
@@ -191,7 +191,7 @@ class ProcessPool:
 
     def _supervisors(self) -> list[int]:
         """Return the processes that watch over jobs that go on."""
-        running = [path for path in self._folder.glob("*/alive") if locked(path)]
+        running = [path for path in self._folder.glob("*/alive") if clearing.locked(path)]
         return [int(said) for path in running if (said := path.read_text()).isdigit()]
 
     def _lost(self, folder: Path) -> bool:
@@ -199,16 +199,6 @@ class ProcessPool:
             ticket = json.loads((folder / "job.json").read_text())
         except (FileNotFoundError, ValueError):
             return True
-        return not locked(self._folder / ticket["worker"]) and not locked(folder / "alive")
-
-
-def locked(path: Path) -> bool:
-    """Tell whether a living process holds the lock of a file."""
-    try:
-        with path.open("r") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+        return not clearing.locked(self._folder / ticket["worker"]) and not clearing.locked(
+            folder / "alive"
+        )
