@@ -16,9 +16,10 @@ Floats = NDArray[np.float64]
 MANY, SIZE = 90, 3.0
 
 
-def drawn(rng: np.random.Generator, kind: str) -> tuple[Floats, int | None]:
+def drawn(rng: np.random.Generator, kind: str, *, rho: float = 0.0) -> tuple[Floats, int | None]:
     """Draw 90 windows of noise with a change of 3 sd, and the onset."""
-    x, at, up = rng.normal(size=MANY), np.arange(MANY), SIZE * float(rng.choice([-1, 1]))
+    noise = lfilter([math.sqrt(1 - rho**2)], [1.0, -rho], rng.normal(size=MANY + 40 * (rho > 0)))
+    x, at, up = noise[-MANY:], np.arange(MANY), SIZE * float(rng.choice([-1, 1]))
     if kind == "sudden":
         start = int(rng.integers(15, 76))
         return x + up * (at >= start), start
@@ -48,6 +49,13 @@ def test_at_least_80_percent_are_told_right(kind: str) -> None:
     assert right / runs >= (0.95 if kind == "none" else 0.8)
     if kind in ("sudden", "temporary"):
         assert np.median(errors) <= 1
+
+
+@pytest.mark.parametrize("kind", ["gradual", "temporary"])
+def test_memory_does_not_hide_a_change(kind: str) -> None:
+    rng, runs = np.random.default_rng(14), 40
+    right = [kind_of_change(drawn(rng, kind, rho=0.3)[0]).kind == kind for _ in range(runs)]
+    assert np.mean(right) >= 0.8
 
 
 def test_memory_passes_for_no_change() -> None:

@@ -14,7 +14,7 @@ SHORTEST_RAMP = 5
 """A climb within fewer windows is a step."""
 
 _MOST_PLACES = 240
-_PLACE = 0.85
+_PLACE = 0.7
 """Where a ramp starts or ends is less of a choice than where a step is: its neighbours fit as well."""
 
 _NONE = 1e-9
