@@ -42,8 +42,8 @@ class DomainClassifier(OfColumns):
         The most records of one window that are looked at, drawn by their own draw.
     floor
         How far above the AUC of usual windows it must be to be worth an alert: by default what
-        one column gives that moved by a sixth of a sd. Where twice that would mostly be missed
-        there is no verdict, unless it is 0.
+        a fifth of the rows give that are as none before, or a column that moved by a third of a
+        sd. Where twice that would mostly be missed there is no verdict, unless it is 0.
     seed
         Of the halves.
 
@@ -65,7 +65,7 @@ class DomainClassifier(OfColumns):
     columns: Any = ()
     _: KW_ONLY
     rows: Annotated[int, Whole(LEAST_ROWS)] = 500
-    floor: Annotated[float, Between(0, 0.5)] = 0.05
+    floor: Annotated[float, Between(0, 0.5)] = 0.1
     seed: Annotated[int, Whole(0)] = 0
 
     def __post_init__(self) -> None:
@@ -146,7 +146,7 @@ class DomainClassifier(OfColumns):
     @classmethod
     def examples(cls) -> Iterator[DomainClassifier]:
         yield cls()
-        yield cls(("number", "text"), rows=200, floor=0.1)
+        yield cls(("number", "text"), rows=200, floor=0.2)
 
 
 def _flat(table: pa.Table) -> pa.Table:
