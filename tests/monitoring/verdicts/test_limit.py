@@ -57,10 +57,11 @@ def test_few_rows_are_no_verdict_unless_their_interval_decides() -> None:
 @pytest.mark.parametrize("alpha", [0.05, 0.005])
 def test_a_limit_that_is_just_met_is_reported_beyond_as_often_as_alpha_says(alpha: float) -> None:
     rng, runs = np.random.default_rng(3), 4000
-    for rule in (Limit(at_most=0.0), Range(0.0, 100.0)):
+    two = Limit(at_least=0.0, at_most=100.0)
+    for rule in (Limit(at_most=0.0), two, Range(0.0, 100.0)):
         found = [rule(point(float(v), 1.96), alpha=alpha) for v in rng.normal(size=runs)]
         share = sum(s.verdict is Verdict.ALERT for s in found) / runs
-        nominal = alpha if isinstance(rule, Limit) else alpha / 2
+        nominal = alpha / 2 if rule is two or isinstance(rule, Range) else alpha
         assert abs(share - nominal) <= 3.5 * math.sqrt(nominal / runs)
         assert all((s.p <= nominal) == (s.verdict is Verdict.ALERT) for s in found)
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tidemill.adapters.projections.density import learner
+from tidemill.adapters.projections.learnt import Floats, Learnt
 from tidemill.core.errors import BadInput
 from tidemill.core.limits import Text, Texts, Whole
 from tidemill.core.rule import rule
-from tidemill.measures.fitted_projection import standardised, standards
+from tidemill.measures.fitted_projection import standardised
 
-Floats = NDArray[np.float64]
 LEAST = 50
 """Rows to learn from, at least."""
 FARTHEST = 20.0
@@ -24,7 +21,7 @@ FARTHEST = 20.0
 
 
 @rule
-class Autoencoder:
+class Autoencoder(Learnt):
     """The reconstruction error of each record by a network with a narrow middle.
 
     Records that are not made as those of the reference were are put together badly. It is
@@ -65,43 +62,34 @@ class Autoencoder:
     middle: Annotated[int, Whole(1)] = 2
     wide: Annotated[int, Whole(1)] = 16
     seed: Annotated[int, Whole(0)] = 0
+    learner: ClassVar[tuple[str, str]] = ("sklearn.neural_network", "MLPRegressor")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))
 
-    def fit(self, rows: Floats, /) -> dict[str, Any]:
-        """Fit the network to give back what it is shown.
+    def _points(self, learnt: Mapping[str, Any], rows: Floats) -> Floats:
+        # One far number does not rule the network.
+        return np.clip(standardised(learnt, rows), -FARTHEST, FARTHEST)
 
-        Raises
-        ------
-        MissingExtra
-            If scikit-learn is not installed.
-        BadInput
-            If there are too few rows, or no fewer numbers in the middle than features.
-        """
-        network = learner("sklearn.neural_network", "MLPRegressor", "Autoencoder")
-        learnt: dict[str, Any] = standards(rows)
-        points = _near(standardised(learnt, rows[np.isfinite(rows).all(axis=1)]))
-        if len(points) < LEAST or self.middle >= rows.shape[1]:
+    def _model(self, learner: Any, points: Floats) -> Any:
+        if len(points) < LEAST or self.middle >= points.shape[1]:
             raise BadInput(
-                f"{len(points)} rows of {rows.shape[1]} numbers for a middle of {self.middle}.",
+                f"{len(points)} rows of {points.shape[1]} numbers for a middle of {self.middle}.",
                 fix=f"pass {LEAST} rows, and a middle smaller than the numbers of a row.",
             )
         layers = (self.wide, self.middle, self.wide)
-        model = network(
+        return learner(
             hidden_layer_sizes=layers, activation="tanh", solver="adam", learning_rate_init=0.01,
             max_iter=100, random_state=self.seed,
         )  # fmt: skip
-        with warnings.catch_warnings():
-            # Where it has not settled, its errors tell what is odd all the same.
-            warnings.simplefilter("ignore")
-            model.fit(points, points)
+
+    def _numbers(self, model: Any) -> dict[str, Any]:
         shapes = {"weights": model.coefs_, "biases": model.intercepts_}
-        return learnt | {k: [np.asarray(v).tolist() for v in each] for k, each in shapes.items()}
+        return {k: [np.asarray(v).tolist() for v in each] for k, each in shapes.items()}
 
     def values(self, learnt: Mapping[str, Any], rows: Floats, /) -> Floats:
         """Return the error of rows, shape (n, 1); NaN where a number is missing."""
-        points = _near(standardised(learnt, rows))
+        points = self._points(learnt, rows)
         whole = np.isfinite(points).all(axis=1, keepdims=True)
         made = np.where(whole, points, 0.0)
         layers = list(zip(learnt["weights"], learnt["biases"], strict=True))
@@ -115,8 +103,3 @@ class Autoencoder:
     def examples(cls) -> Iterator[Autoencoder]:
         yield cls("odd", ("number", "other"), middle=1)
         yield cls("odd", ("embedding",), wide=8, seed=1)
-
-
-def _near(points: Floats) -> Floats:
-    """Keep one far number from ruling the network."""
-    return np.clip(points, -FARTHEST, FARTHEST)

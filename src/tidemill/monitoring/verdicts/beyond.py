@@ -21,8 +21,10 @@ def beyond(
     """Judge a measured point against limits, either of which may be infinite.
 
     Its 95 % interval is stretched to a one-sided one at ``alpha`` by the normal's quantiles, so
-    that a limit which is exactly met is reported beyond with probability ``alpha``.
+    that a limit which is exactly met is reported beyond with probability ``alpha``; of two
+    limits, each may err with half of it.
     """
+    alpha = alpha / 2 if math.isfinite(low) and math.isfinite(high) else alpha
     under, over = low - point.value, point.value - high
     if over >= under:
         excess, limit, reach = over, high, point.value - point.low

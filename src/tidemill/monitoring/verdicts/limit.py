@@ -20,7 +20,8 @@ class Limit:
     """Is the signal beyond a limit, and by more than chance?
 
     ALERT when the value is beyond and its interval, stretched to ``alpha``, is too; WARN when
-    only the value is. A value without an interval is taken as it is, given enough rows.
+    only the value is. A value without an interval is taken as it is, given enough rows. Of two
+    limits, each may err with half of ``alpha``.
 
     Parameters
     ----------

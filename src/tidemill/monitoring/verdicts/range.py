@@ -10,15 +10,14 @@ from tidemill.core.errors import BadValue
 from tidemill.core.limits import Between, Whole
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
-from tidemill.monitoring.verdicts.beyond import beyond
-from tidemill.monitoring.verdicts.series import Series, no_verdict, unmeasured
+from tidemill.monitoring.verdicts.limit import Limit
 
 
 @rule
 class Range:
     """Is the signal outside a range, and by more than chance?
 
-    As :class:`Limit`, on either side; each side may err with half of ``alpha``.
+    A :class:`Limit` on either side.
 
     Parameters
     ----------
@@ -54,17 +53,8 @@ class Range:
             )
 
     def __call__(self, points: Sequence[Point], /, *, alpha: float) -> Judgement:
-        series = Series.of(points)
-        if series is None:
-            return no_verdict("no windows yet")
-        return unmeasured(series.last) or beyond(
-            series.last,
-            float(self.low),
-            float(self.high),
-            alpha=alpha / 2,
-            band=self.band,
-            least=self.least,
-        )
+        limit = Limit(at_least=self.low, at_most=self.high, band=self.band, least=self.least)
+        return limit(points, alpha=alpha)
 
     @classmethod
     def examples(cls) -> Iterator[Range]:
