@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import ibis
 from ibis.expr import types as ir
@@ -13,13 +13,13 @@ from tidemill.core.durations import duration
 from tidemill.core.limits import Between, Span
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
-from tidemill.measures.metric import Summary
 from tidemill.monitoring.quality.columns import and_not_null, stored
-from tidemill.monitoring.quality.judging import judge_share, share
+from tidemill.monitoring.quality.judging import judge_share
+from tidemill.monitoring.quality.shares import OfRows
 
 
 @rule
-class Freshness:
+class Freshness(OfRows):
     """At most a share of rows may arrive later than so long after their prediction.
 
     With ``late=0.05`` the 95 % quantile of the delay is at most ``after``; said as a share it
@@ -49,7 +49,6 @@ class Freshness:
     _: KW_ONLY
     late: Annotated[float, Between(0, 1)] = 0.05
     alerting: bool = True
-    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def column(self) -> str:
@@ -79,9 +78,6 @@ class Freshness:
 
     def shown(self, records: ir.Table, /) -> tuple[str, ...]:
         return stored(records, "predicted_at"), stored(records, "available_at")
-
-    def measured(self, records: ir.Table, /) -> dict[str, ir.Scalar]:
-        return share(self, records)
 
     def judge(self, points: Sequence[Point], /, *, alpha: float) -> Judgement:
         return judge_share(self, points, alpha, f"rows came later than {self.after}")

@@ -12,30 +12,11 @@ from ibis.expr import types as ir
 
 from tidemill.core.signals import Judgement, Point
 from tidemill.core.verdict import Verdict
-from tidemill.monitoring.quality.columns import rows_where
 from tidemill.monitoring.quality.protocol import RowRule
 from tidemill.statistics.exceedance import exceedance_p, hits_needed, power
 
 WORSE = 0.1
 """An OK means that this many more rows breaking it, or twice the limit, would have been seen."""
-
-
-def share(rule: RowRule, records: ir.Table) -> dict[str, ir.Scalar]:
-    """Return the share of rows that break a rule, of those it applies to, and how many these are.
-
-    Examples
-    --------
-    >>> import ibis
-    >>> from tidemill.monitoring.quality import InRange
-    >>> records = ibis.memtable({"f_age": [30.0, 300.0, None]})
-    >>> found = records.aggregate(**share(InRange("age", low=0, high=120), records))
-    >>> found.to_pyarrow().to_pylist()
-    [{'value': 0.5, 'n': 2}]
-    """
-    applies: Any = rule.applies(records)
-    hits = rows_where(records, rule.failing(records) & applies)
-    n = rows_where(records, applies)
-    return {"value": hits.cast("float64") / n.nullif(0), "n": n}
 
 
 def judge_share(rule: RowRule, points: Sequence[Point], alpha: float, of: str) -> Judgement:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from ibis.expr import types as ir
 
 from tidemill.core.limits import Between, Text
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
-from tidemill.measures.metric import Summary
-from tidemill.monitoring.quality.columns import given, infinite, number, stored, there, value_of
-from tidemill.monitoring.quality.judging import judge_share, ones, share
+from tidemill.monitoring.quality.columns import given, infinite, number, there, value_of
+from tidemill.monitoring.quality.judging import judge_share, ones
+from tidemill.monitoring.quality.shares import OfRows
 
 
 @rule
-class NullRate:
+class NullRate(OfRows):
     """At most a share of rows may lack a value.
 
     A value is lacking where it is null or NaN, as which pandas writes a null; an empty text is
@@ -44,7 +44,6 @@ class NullRate:
     _: KW_ONLY
     at_most: Annotated[float, Between(0, 1)]
     alerting: bool = True
-    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def metric(self) -> str:
@@ -56,12 +55,6 @@ class NullRate:
     def applies(self, records: ir.Table, /) -> ir.BooleanColumn:
         return ones(records)
 
-    def shown(self, records: ir.Table, /) -> tuple[str, ...]:
-        return (stored(records, self.column),)
-
-    def measured(self, records: ir.Table, /) -> dict[str, ir.Scalar]:
-        return share(self, records)
-
     def judge(self, points: Sequence[Point], /, *, alpha: float) -> Judgement:
         return judge_share(self, points, alpha, f"rows have no {self.column}")
 
@@ -72,7 +65,7 @@ class NullRate:
 
 
 @rule
-class Finite:
+class Finite(OfRows):
     """At most a share of numbers may be infinite or NaN.
 
     The share is of the rows that are not null.
@@ -98,7 +91,6 @@ class Finite:
     _: KW_ONLY
     at_most: Annotated[float, Between(0, 1)] = 0.0
     alerting: bool = True
-    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def metric(self) -> str:
@@ -110,12 +102,6 @@ class Finite:
 
     def applies(self, records: ir.Table, /) -> ir.BooleanColumn:
         return given(number(records, self.column))
-
-    def shown(self, records: ir.Table, /) -> tuple[str, ...]:
-        return (stored(records, self.column),)
-
-    def measured(self, records: ir.Table, /) -> dict[str, ir.Scalar]:
-        return share(self, records)
 
     def judge(self, points: Sequence[Point], /, *, alpha: float) -> Judgement:
         return judge_share(self, points, alpha, f"numbers of {self.column} are not finite")

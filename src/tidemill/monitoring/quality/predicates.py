@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import ibis.expr.operations as ops
 from ibis.expr import types as ir
@@ -13,14 +13,14 @@ from tidemill.core.errors import BadInput
 from tidemill.core.limits import Between, Call, Text
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
-from tidemill.measures.metric import Summary
 from tidemill.measures.projection import asked
 from tidemill.monitoring.names import snake
-from tidemill.monitoring.quality.judging import judge_share, share
+from tidemill.monitoring.quality.judging import judge_share
+from tidemill.monitoring.quality.shares import OfRows
 
 
 @rule
-class Holds:
+class Holds(OfRows):
     """At most a share of rows may break a condition.
 
     As a CHECK of SQL, a condition that is null is not broken; the share is of the rows where
@@ -50,7 +50,6 @@ class Holds:
     _: KW_ONLY
     at_most: Annotated[float, Between(0, 1)] = 0.0
     alerting: bool = True
-    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def column(self) -> str:
@@ -70,9 +69,6 @@ class Holds:
         fields = self._condition(records).op().find(ops.Field)
         names = {f.name for f in fields}
         return tuple(n for n in records.columns if n in names)
-
-    def measured(self, records: ir.Table, /) -> dict[str, ir.Scalar]:
-        return share(self, records)
 
     def judge(self, points: Sequence[Point], /, *, alpha: float) -> Judgement:
         return judge_share(self, points, alpha, f"rows break {self.name!r}")

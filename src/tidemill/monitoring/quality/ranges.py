@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import ibis
 from ibis.expr import types as ir
@@ -13,13 +13,13 @@ from tidemill.core.errors import BadValue
 from tidemill.core.limits import Between, Text
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
-from tidemill.measures.metric import Summary
-from tidemill.monitoring.quality.columns import and_not_null, number, stored, there
-from tidemill.monitoring.quality.judging import judge_share, share
+from tidemill.monitoring.quality.columns import and_not_null, number, there
+from tidemill.monitoring.quality.judging import judge_share
+from tidemill.monitoring.quality.shares import OfRows
 
 
 @rule
-class InRange:
+class InRange(OfRows):
     """At most a share of numbers may be outside a range, whose ends belong to it.
 
     The share is of the rows that have a number; an infinite one is outside. A change of unit
@@ -50,7 +50,6 @@ class InRange:
     high: Annotated[float, Between()] | None = None
     at_most: Annotated[float, Between(0, 1)] = 0.0
     alerting: bool = True
-    summary: ClassVar[Summary] = "mergeable"
 
     def __post_init__(self) -> None:
         low, high = self.low, self.high
@@ -74,12 +73,6 @@ class InRange:
 
     def applies(self, records: ir.Table, /) -> ir.BooleanColumn:
         return there(number(records, self.column))
-
-    def shown(self, records: ir.Table, /) -> tuple[str, ...]:
-        return (stored(records, self.column),)
-
-    def measured(self, records: ir.Table, /) -> dict[str, ir.Scalar]:
-        return share(self, records)
 
     def judge(self, points: Sequence[Point], /, *, alpha: float) -> Judgement:
         low = "-inf" if self.low is None else f"{self.low:g}"

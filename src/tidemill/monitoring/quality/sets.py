@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import ibis
 from ibis.expr import types as ir
@@ -15,22 +15,21 @@ from tidemill.core.limits import Between, Has, Text
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
 from tidemill.core.verdict import Verdict
-from tidemill.measures.metric import Summary
 from tidemill.monitoring.quality.columns import (
     and_not_null,
     is_numeric,
     rows_where,
-    stored,
     there,
     value_of,
 )
-from tidemill.monitoring.quality.judging import judge_share, not_measured, share, since
+from tidemill.monitoring.quality.judging import judge_share, not_measured, since
+from tidemill.monitoring.quality.shares import OfRows
 
 _VALUES = Has("__iter__", "a list of texts or numbers")
 
 
 @rule
-class InSet:
+class InSet(OfRows):
     """At most a share of values may be others than the known ones: new categories.
 
     The share is of the rows that have a value.
@@ -59,7 +58,6 @@ class InSet:
     _: KW_ONLY
     at_most: Annotated[float, Between(0, 1)] = 0.0
     alerting: bool = True
-    summary: ClassVar[Summary] = "mergeable"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", alike(self.values))
@@ -74,12 +72,6 @@ class InSet:
 
     def applies(self, records: ir.Table, /) -> ir.BooleanColumn:
         return there(comparable(records, self.column, self.values))
-
-    def shown(self, records: ir.Table, /) -> tuple[str, ...]:
-        return (stored(records, self.column),)
-
-    def measured(self, records: ir.Table, /) -> dict[str, ir.Scalar]:
-        return share(self, records)
 
     def judge(self, points: Sequence[Point], /, *, alpha: float) -> Judgement:
         of = f"values of {self.column} are none of the {len(self.values)} known"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import ibis
 from ibis.expr import types as ir
@@ -14,16 +14,15 @@ from tidemill.core.errors import BadValue
 from tidemill.core.limits import Between, OneOf, Text
 from tidemill.core.rule import rule
 from tidemill.core.signals import Judgement, Point
-from tidemill.measures.metric import Summary
 from tidemill.monitoring.quality.columns import (
     and_not_null,
     is_numeric,
-    stored,
     text,
     there,
     value_of,
 )
-from tidemill.monitoring.quality.judging import judge_share, share
+from tidemill.monitoring.quality.judging import judge_share
+from tidemill.monitoring.quality.shares import OfRows
 
 _NOT_EVERYWHERE = re.compile(
     r"\(\?(?:[=!>]|<[=!]|P=|P<)|\\[1-9Zz]|(?<!\\)\[\^?\]?(?:\\.|[^\]\\[&]|&(?!&))*(?:\[|&&)"
@@ -42,7 +41,7 @@ LOOKS = {
 
 
 @rule
-class Matches:
+class Matches(OfRows):
     """At most a share of texts may not match a pattern, from their first character to the last.
 
     The share is of the rows that have a text.
@@ -73,7 +72,6 @@ class Matches:
     _: KW_ONLY
     at_most: Annotated[float, Between(0, 1)] = 0.0
     alerting: bool = True
-    summary: ClassVar[Summary] = "mergeable"
 
     def __post_init__(self) -> None:
         if (found := _NOT_EVERYWHERE.search(self.pattern)) is not None:
@@ -97,12 +95,6 @@ class Matches:
     def applies(self, records: ir.Table, /) -> ir.BooleanColumn:
         return text(records, self.column).notnull()
 
-    def shown(self, records: ir.Table, /) -> tuple[str, ...]:
-        return (stored(records, self.column),)
-
-    def measured(self, records: ir.Table, /) -> dict[str, ir.Scalar]:
-        return share(self, records)
-
     def judge(self, points: Sequence[Point], /, *, alpha: float) -> Judgement:
         of = f"texts of {self.column} do not match {self.pattern!r}"
         return judge_share(self, points, alpha, of)
@@ -114,7 +106,7 @@ class Matches:
 
 
 @rule
-class TypeIs:
+class TypeIs(OfRows):
     """At most a share of values may be of another type than the column should be.
 
     A column whose type changed is stored as texts: then those count that do not read as the
@@ -145,7 +137,6 @@ class TypeIs:
     _: KW_ONLY
     at_most: Annotated[float, Between(0, 1)] = 0.0
     alerting: bool = True
-    summary: ClassVar[Summary] = "mergeable"
 
     @property
     def metric(self) -> str:
@@ -157,12 +148,6 @@ class TypeIs:
 
     def applies(self, records: ir.Table, /) -> ir.BooleanColumn:
         return there(value_of(records, self.column))
-
-    def shown(self, records: ir.Table, /) -> tuple[str, ...]:
-        return (stored(records, self.column),)
-
-    def measured(self, records: ir.Table, /) -> dict[str, ir.Scalar]:
-        return share(self, records)
 
     def judge(self, points: Sequence[Point], /, *, alpha: float) -> Judgement:
         return judge_share(self, points, alpha, f"values of {self.column} are no {self.type}")
