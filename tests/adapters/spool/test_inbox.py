@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from tidemill.adapters.spool import losses, unread
 from tidemill.adapters.spool.inbox import Spool
+from tidemill.adapters.spool.logger import Logger
 from tidemill.adapters.spool.losses import Losses
 from tidemill.adapters.spool.segment import (
     ABANDONED,
@@ -250,3 +252,33 @@ def test_another_machines_losses_stay_until_its_process_said_goodbye_or_a_day(
     assert parcel.rows.to_pylist() == [{"reason": "disk full", "n": 1}]
     assert spool.discard(done_with([parcel])) == {}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_are_read_without_a_collection_of_garbage_and_it_goes_on_after(
+    tmp_path: Path,
+) -> None:
+    with Logger(tmp_path) as logger:
+        for k in range(50):
+            logger.log({"x": k})
+    collected: list[str] = []
+    before = gc.get_threshold()
+    gc.set_threshold(10)
+    gc.callbacks.append(lambda phase, _: collected.append(phase))
+    try:
+        [path] = (tmp_path / "spool").glob("*.segment")
+        data = path.read_bytes()
+        collected.clear()
+        [parcel] = unread.parcels_in(path.stem, data, {})
+        said = list(collected)
+    finally:
+        gc.callbacks.pop()
+        gc.set_threshold(*before)
+    assert parcel.rows.num_rows == 50
+    assert len(said) <= 2  # the one that was due before
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        unread.parcels_in(path.stem, data, {})
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -53,9 +53,10 @@ def table_of(columns: dict[str, list[Any]], needed: list[str]) -> pa.Table:
 def turned(rows: list[Json]) -> dict[str, list[Any]]:
     """Turn rows into columns, fast where all have the same names, as of one model."""
     names = list(rows[0]) if rows else []
-    if all(len(r) == len(names) for r in rows):
+    if len(names) > 1 and all(len(r) == len(names) for r in rows):
         with suppress(KeyError):
-            return {name: list(map(itemgetter(name), rows)) for name in names}
+            found = zip(*map(itemgetter(*names), rows), strict=True)
+            return dict(zip(names, map(list, found), strict=True))
     return {n: [r.get(n) for r in rows] for n in dict.fromkeys(n for r in rows for n in r)}
 
 

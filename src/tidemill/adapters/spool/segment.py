@@ -42,6 +42,7 @@ _FIXED = struct.Struct("<8sI64s")
 _STATE = struct.Struct("=QQB" if sys.byteorder == "little" else "<QQB")
 _AT = 128
 _HEAD, _head, _state, _crc32 = HEAD.size, HEAD.pack_into, _STATE.pack_into, zlib.crc32
+_head_of = HEAD.unpack_from
 _SEEDS = tuple(zlib.crc32(bytes(_HEAD), kind) for kind in range(256))
 _AHEAD = bytes(64 * 1024)
 
@@ -216,7 +217,8 @@ def frames(data: bytes) -> list[Frame]:
     """
     found: list[Frame] = []
     at = begin = START
-    while at < len(data):
+    size = len(data)
+    while at < size:
         frame = _frame(data, at)
         if frame is None:
             following = _next(data, at)
@@ -239,15 +241,15 @@ def _acknowledged(data: bytes, begin: int) -> int:
 
 
 def _frame(data: bytes, at: int) -> Frame | None:
-    begin = at + HEAD.size
+    begin = at + _HEAD
     if begin > len(data):
         return None
-    mark, kind, length, check = HEAD.unpack_from(data, at)
+    mark, kind, length, check = _head_of(data, at)
     end = begin + length
     if mark != MARK or not kind or end > len(data):
         return None
     body = data[begin:end]
-    return Frame(kind=kind, data=body, end=end) if zlib.crc32(body, _SEEDS[kind]) == check else None
+    return Frame(kind, body, end) if _crc32(body, _SEEDS[kind]) == check else None
 
 
 def _next(data: bytes, at: int) -> int | None:
