@@ -253,7 +253,8 @@ def _sampled(turn: Turn, rows: pa.Table) -> tuple[pa.Table, int]:
     p = turn.world.engine.arrow(slim.select("record_id", p=turn.strategy.log(slim)))
     at = pc.index_in(rows["record_id"], p["record_id"])
     rows = rows.append_column("p_log", p["p"].take(at).cast(pa.float64()))
-    kept = rows.filter(pc.less(rows["u_log"], rows["p_log"]))
+    keep = pc.less(rows["u_log"], rows["p_log"])
+    kept = rows if pc.all(keep).as_py() else rows.filter(keep)  # a copy of them all is large
     return kept, rows.num_rows - kept.num_rows
 
 

@@ -91,7 +91,7 @@ def take_records(
     already = _repeats(reading, rows, ["row_hash", "predicted_at"])
     keep = reading.good & ~already
     return Taken(
-        rows=rows.filter(pa.array(keep)),
+        rows=rows if keep.all() else rows.filter(pa.array(keep)),  # a copy of them all is large
         quarantine=quarantine(reading, "records", source, now),
         kinds=kinds,
         notes=tuple(reading.notes),
