@@ -217,6 +217,8 @@ def a_ledger_takes_each_key_once(bench: Bench[StateStore]) -> None:
         state = bench.open()
         assert not state.add_row("intake", "a", {"n": 5})
     assert state.rows("intake") == [{"n": 1}, {"n": 2}]
+    newest = [state.rows("intake", last=n) for n in (0, 1, 2, 9)]
+    assert newest == [[], [{"n": 2}], [{"n": 1}, {"n": 2}], [{"n": 1}, {"n": 2}]]
     assert state.rows("signatures") == [{"n": 4}]
 
 

@@ -141,8 +141,11 @@ class MemoryState:
         ledger[key] = text
         return True
 
-    def rows(self, table: str) -> list[Json]:
-        return [json.loads(text) for text in self._ledgers.get(table, {}).values()]
+    def rows(self, table: str, *, last: int | None = None) -> list[Json]:
+        texts = list(self._ledgers.get(table, {}).values())
+        return [
+            json.loads(text) for text in texts[0 if last is None else max(0, len(texts) - last) :]
+        ]
 
     def rewrite(self, lease: Lease, change: Callable[[Any], Any]) -> None:
         self._fence(lease)

@@ -232,10 +232,12 @@ class SqlState:
         failpoint(f"ledger.{table}.after")
         return added is not None
 
-    def rows(self, table: str) -> list[Json]:
-        query = sa.select(ledger.c.row).where(ledger.c.book == table).order_by(ledger.c.seq)
+    def rows(self, table: str, *, last: int | None = None) -> list[Json]:
+        query = sa.select(ledger.c.row).where(ledger.c.book == table)
+        query = query.order_by(ledger.c.seq.desc()).limit(last)
         with self._database.read() as db:
-            return [_read(r) for r in db.execute(query).scalars()]
+            found = [_read(r) for r in db.execute(query).scalars()]
+        return found[::-1]
 
     def rewrite(self, lease: Lease, change: Callable[[Any], Any]) -> None:
         texts = (machines.c.payload, journal.c.payload, ledger.c.row, facts.c.value)

@@ -120,7 +120,9 @@ class StateStore(Protocol):
         """Keep a row of a ledger (``intake``, ``strategies``, ``signatures``) once by its key."""
         ...
 
-    def rows(self, table: str) -> list[Json]: ...
+    def rows(self, table: str, *, last: int | None = None) -> list[Json]:
+        """Return the rows of a ledger in the order of writing: all, or so many of the newest."""
+        ...
 
     def rewrite(self, lease: Lease, change: Callable[[Any], Any]) -> None:
         """Keep what ``change`` makes of each payload, row of a ledger and fact, and no older bytes.

@@ -10,6 +10,7 @@ from tidemill.core.machines import INCIDENT
 from tidemill.core.ports import Json, Machine, World
 from tidemill.monitoring.delivery import LATE, due
 from tidemill.monitoring.messages import Commands
+from tidemill.monitoring.plain import moment
 from tidemill.monitoring.sending import LEDGER, deliver, ledger_key
 from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import moment_of
@@ -17,6 +18,8 @@ from tidemill.strategy.watching.telling import SILENCES, incident
 from tidemill.strategy.worth import advice
 
 WEEK = timedelta(days=7)
+_AT_ONCE = 64
+"""Rows of what was sent that are read first; more, where they do not reach back far enough."""
 
 
 def tell(
@@ -35,11 +38,11 @@ def tell(
     if monitoring is None or not monitoring.routes:
         return []
     now = moment_of(world)
-    sent, silences = world.state.rows(LEDGER), world.state.rows(SILENCES)
+    fresh = [i for i in map(incident, _recent(world, now)) if _fresh(i, now)]
     waiting = due(
-        [i for i in map(incident, _recent(world, now)) if _fresh(i, now)],
-        sent,
-        silences,
+        fresh,
+        _sent(world, [datetime.fromisoformat(i["opened"]) for i in fresh], now),
+        world.state.rows(SILENCES),
         monitoring.routes,
         at=now,
         weekly=_weekly(world, strategy, now),
@@ -50,6 +53,17 @@ def tell(
         world.state.add_row(LEDGER, ledger_key(row), row)
         told.append(row)
     return told
+
+
+def _sent(world: World, opened: list[datetime], now: datetime) -> list[Json]:
+    """Return what was sent since these incidents opened, and in the last week; maybe more."""
+    since, n = min([now - WEEK - timedelta(days=1), *opened]), _AT_ONCE
+    while True:
+        rows = world.state.rows(LEDGER, last=n)
+        first = moment(rows[0].get("at")) if rows else None
+        if len(rows) < n or (first is not None and first < since):
+            return rows
+        n *= 4
 
 
 def _recent(world: World, now: datetime) -> list[Machine]:
