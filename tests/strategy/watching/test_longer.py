@@ -13,12 +13,12 @@ from tidemill.measures import AUC, Accuracy, measure
 
 from .conftest import STRATEGY, Life, day
 
-DAYS, WEEK = 13, 7
+DAYS = 11
 
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    """Serve thirteen days of 40 to 88 records, 40 of which are labelled: their weights differ."""
+    """Serve eleven days of 40 to 80 records, 40 of which are labelled: their weights differ."""
     text = STRATEGY.replace("SIGNALS", 'NullRate("x", at_most=0.5), RowCount(at_least=1)')
     text = text.replace("[Accuracy()]", "[Accuracy(), AUC()]").replace("100000", "40")
     text = text.replace("TRIGGER", "Manual()").replace("MORE", "estimated=False")
@@ -88,7 +88,7 @@ def test_how_it_was_told_is_said_and_cohorts_are_kept_apart(life: Life) -> None:
 def test_a_short_look_back_begins_with_a_whole_window(life: Life) -> None:
     found = life.mill.signals("accuracy", cohort="", last="2d", every="7d").to_pylist()
     assert [p["start"] for p in found] == [day(10)]
-    assert found[0]["said"].startswith("merged from 3 of 7")
+    assert found[0]["said"].startswith("merged from 1 of 7")
 
 
 def test_what_is_no_mean_of_rows_says_so(life: Life) -> None:
@@ -103,6 +103,7 @@ def test_points_of_before_weights_were_kept_are_measured_again(life: Life, monke
     from tidemill.strategy.watching import telling
 
     want = life.mill.signals("accuracy", cohort="", every="7d")
+    nulls = life.mill.signals("null_rate", cohort="", every="7d")
     kept = telling.signals
 
     def without(*args: object, **wanted: object) -> pa.Table:
@@ -115,3 +116,5 @@ def test_points_of_before_weights_were_kept_are_measured_again(life: Life, monke
     assert found["said"][1].as_py().startswith("measured again")
     for name in ("value", "low", "high", "n_effective"):
         assert found[name].to_pylist() == pytest.approx(want[name].to_pylist())
+    # Of a share of records each record weighs as much, so its points are enough.
+    assert life.mill.signals("null_rate", cohort="", every="7d") == nulls

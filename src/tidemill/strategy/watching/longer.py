@@ -17,6 +17,7 @@ from tidemill.core.ports import Json, World
 from tidemill.core.signals import Point
 from tidemill.measures import Metric
 from tidemill.measures.grouped import columns_of_groups
+from tidemill.measures.metric import summary_of
 from tidemill.statistics import jackknife
 from tidemill.statistics.weighted import weighted_mean
 from tidemill.strategy.realised import yardsticks
@@ -77,6 +78,7 @@ def longer(world: World, strategy: Strategy, every: timedelta, **wanted: Any) ->
     base = Windows.of(turn).every
     windows = windows_of(every, base)
     metrics = {metric.name: metric for metric in yardsticks(strategy)}
+    shares = _shares(strategy)
     points = telling.signals(world, whole=windows, **wanted)
 
     def place(row: Json) -> tuple[Any, ...]:
@@ -88,6 +90,8 @@ def longer(world: World, strategy: Strategy, every: timedelta, **wanted: Any) ->
     asked: datetime | None = None
     for (start, *key), group in groupby(sorted(points.to_pylist(), key=place), place):
         parts = list(group)
+        if key[0] != "performance" and key[1] in shares:
+            parts = [{**p, "weight": p["n"]} for p in parts]
         metric = metrics.get(key[1]) if key[0] == "performance" else None
         if all(p["weight"] is not None for p in parts if p["value"] is not None):
             point, how = _merged(parts, start, start + every), "merged from"
@@ -106,6 +110,12 @@ def longer(world: World, strategy: Strategy, every: timedelta, **wanted: Any) ->
         made.append(row | {"end": point.end, "n": point.n, "why": point.why, "said": said})
     made.sort(key=lambda row: (*(row[name] for name in _KEY), row["start"]))
     return pa.Table.from_pylist(made, schema=points.schema)
+
+
+def _shares(strategy: Strategy) -> set[str]:
+    """Name the signals of records that are means of them: each record weighs as much."""
+    watched = () if strategy.monitoring is None else strategy.monitoring.measured
+    return {w.signal.metric for w in watched if summary_of(w.signal) == "mergeable"}
 
 
 def _number(value: float) -> float | None:
