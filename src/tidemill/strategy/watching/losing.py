@@ -142,7 +142,8 @@ def metric_of(strategy: Strategy, name: str = "") -> Metric:
     if name and not of_rows(known[name]):
         raise BadInput(
             f"{name} has no value for each record, so no group has a part in it.",
-            fix="choose another, such as --metric log_loss or --metric accuracy.",
+            fix="choose another, such as --metric log_loss; one of your own says summary = 'mergeable' "
+            "and has an influence.",
         )
     if name:
         return known[name]
