@@ -67,14 +67,14 @@ def test_a_correlation_that_flips_is_found_where_no_column_shows_it(rule: Any, n
 @pytest.mark.parametrize("now", [1, 7])
 def test_a_calm_verdict_is_given_where_twice_the_floor_would_be_found(rule: Any, now: int) -> None:
     rng, calm, found, small = np.random.default_rng(7), [], [], []
-    for _ in range(12):
+    for _ in range(8):
         usual = [day(rng, effect=0.03) for _ in range(28)]
         # The floors are moves of every column by .18 and .125 sd; MMD is squared.
         for said, move in ((calm, 0.0), (small, 0.06), (found, 0.25)):
             moved = [shifted(day(rng, effect=0.03), move) for _ in range(now)]
             said.append(rule.compared(usual, moved, alpha=0.005).judgement.verdict)
-    assert calm.count(Verdict.OK) >= 11
-    assert found.count(Verdict.ALERT) >= 8
+    assert calm.count(Verdict.OK) >= 7
+    assert found.count(Verdict.ALERT) >= 5
     assert small.count(Verdict.ALERT) <= 1  # half the floor, though seven days are evidence of it
 
 
