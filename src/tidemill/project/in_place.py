@@ -177,7 +177,7 @@ def written_sources(records: Table | None, labels: Outcomes | None) -> str:
         without_secret(f"sources.{part}", table.url)
         text += f"\n[sources.{part}]\n"
         usual = type(table)("")
-        for one in fields(table):
+        for one in sorted(fields(table), key=lambda f: f.name != "url"):
             value = getattr(table, one.name)
             if value != getattr(usual, one.name):
                 text += f"{one.name} = {_toml(value)}\n"

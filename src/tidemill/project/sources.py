@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
-from tidemill.loop.log.columns import Columns, FactColumns
+from tidemill.loop.log.columns import Columns, FactColumns, LabelColumns, RecordColumns
 
 CAP = 1_000_000
 """Rows that one question may bring here, unless the project says otherwise."""
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(RecordColumns):
     """A table of predictions that stays where it is.
 
     Parameters
@@ -41,31 +40,18 @@ class Table:
     """
 
     url: str
-    id: str = "record_id"
-    time: str = "predicted_at"
-    available_at: str | None = None
-    model: str | None = None
-    unit: str | None = None
-    output: str | None = None
-    score: str | None = None
-    latency_ms: str | None = None
-    payload: str | None = None
-    tags: tuple[str, ...] = ()
-    features: tuple[str, ...] | None = None
-    known: Mapping[str, str] = field(default_factory=dict)
-    timezone: str | None = None
-    since: str | None = None
-    scan_cap: int = CAP
+    id: str = field(default="record_id", kw_only=True)  # a row without one is nobody's
+    since: str | None = field(default=None, kw_only=True)
+    scan_cap: int = field(default=CAP, kw_only=True)
 
     @property
     def columns(self) -> Columns:
         """Which column means what."""
-        names = [f.name for f in fields(Columns) if hasattr(self, f.name)]
-        return Columns(**{name: getattr(self, name) for name in names})
+        return Columns.of(self)
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class Outcomes(LabelColumns):
     """A table of labels that stays where it is; those not known yet may be null.
 
     Parameters
@@ -85,23 +71,10 @@ class Outcomes:
     """
 
     url: str
-    id: str = "record_id"
-    value: str = "label"
-    happened_at: str | None = None
-    available_at: str | None = None
-    cost: str | None = None
-    timezone: str | None = None
-    kind: str = "outcome"
-    scan_cap: int = CAP
+    kind: str = field(default="outcome", kw_only=True)
+    scan_cap: int = field(default=CAP, kw_only=True)
 
     @property
     def columns(self) -> FactColumns:
         """Which column means what."""
-        return FactColumns(
-            id=self.id,
-            value=self.value,
-            happened_at=self.happened_at,
-            available_at=self.available_at,
-            cost=self.cost,
-            timezone=self.timezone,
-        )
+        return FactColumns.of(self)

@@ -15,7 +15,7 @@ from tidemill.core.durations import duration
 from tidemill.core.errors import BadInput
 from tidemill.core.ports import Lease, World
 from tidemill.core.records import EDGE_PROFILES, FEATURE
-from tidemill.loop.log.columns import DATE, NUMBER, TEXT, safe_name
+from tidemill.loop.log.values import DATE, NUMBER, TEXT, safe_name
 from tidemill.measures.grid import Grid
 from tidemill.measures.parts import Part, holds, joined
 from tidemill.measures.profile import Categories, Numbers, Profile

@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 
 from tidemill.core.records import LABELS, RECORDS, conform
 from tidemill.core.sources import TIME, Beside, Source, Span
-from tidemill.loop.log.columns import DATE, TEXT, Columns, FactColumns, read
+from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.loop.log.facts import take_facts
 from tidemill.loop.log.records import take_records
 from tidemill.loop.log.taken import Taken, with_day
+from tidemill.loop.log.values import DATE, TEXT, read
 
 _END = datetime(9999, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)

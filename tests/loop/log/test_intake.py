@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tidemill.core.errors import TidemillError
-from tidemill.loop.log.columns import Columns, FactColumns, safe_name
+from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.loop.log.facts import take_facts
 from tidemill.loop.log.records import take_records
+from tidemill.loop.log.values import safe_name
 from tidemill.project import arrow
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)

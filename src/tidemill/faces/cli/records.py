@@ -146,7 +146,7 @@ def _take_in(
     options: Options,
 ) -> Exit:
     from tidemill.faces.cli.understanding import report
-    from tidemill.loop.log.columns import safe_name
+    from tidemill.loop.log.values import safe_name
 
     counts = mill.import_records(loaded.given, columns, source=source)
     kinds = mill.world.state.fact("kinds") or {}

@@ -10,13 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidemill.core.records import MOMENT
-from tidemill.loop.log.columns import (
-    DATE,
-    NUMBER,
-    TEXT,
-    FactColumns,
-    Reading,
-)
+from tidemill.loop.log.columns import FactColumns
 from tidemill.loop.log.taken import (
     SKEW,
     Taken,
@@ -27,6 +21,7 @@ from tidemill.loop.log.taken import (
     quarantine,
     stated_kind,
 )
+from tidemill.loop.log.values import DATE, NUMBER, TEXT, Reading
 
 
 def take_facts(

@@ -13,16 +13,7 @@ import pyarrow.compute as pc
 from tidemill.core.draws import draws, row_hash
 from tidemill.core.errors import BadInput, unknown
 from tidemill.core.records import FEATURE, KNOWN, MOMENT
-from tidemill.loop.log.columns import (
-    DATE,
-    NUMBER,
-    TEXT,
-    Columns,
-    Reading,
-    kind_of,
-    plain_rows,
-    safe_name,
-)
+from tidemill.loop.log.columns import Columns
 from tidemill.loop.log.taken import (
     SKEW,
     Taken,
@@ -34,6 +25,7 @@ from tidemill.loop.log.taken import (
     stated_kind,
     with_day,
 )
+from tidemill.loop.log.values import DATE, NUMBER, TEXT, Reading, kind_of, plain_rows, safe_name
 
 
 def take_records(

@@ -17,17 +17,8 @@ import pyarrow.compute as pc
 
 from tidemill.core.errors import BadInput, unknown
 from tidemill.core.records import MOMENT
-from tidemill.loop.log.columns import (
-    DATE,
-    NUMBER,
-    TEXT,
-    VECTOR,
-    Columns,
-    FactColumns,
-    Reading,
-    kind_of,
-    plain_rows,
-)
+from tidemill.loop.log.columns import Columns, FactColumns
+from tidemill.loop.log.values import DATE, NUMBER, TEXT, VECTOR, Reading, kind_of, plain_rows
 
 SKEW = timedelta(minutes=5)
 """How far a clock may be ahead before a prediction counts as from the future."""

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 from tidemill.core.durations import duration
 from tidemill.core.errors import BadInput, BadValue, unknown
 from tidemill.core.records import LABELS, MOMENT, RECORDS, conform
-from tidemill.loop.log.columns import TEXT, Columns, read
+from tidemill.loop.log.columns import Columns
 from tidemill.loop.log.records import take_records
+from tidemill.loop.log.values import TEXT, read
 from tidemill.strategy.backtest.table_features import Chosen, choose
 from tidemill.strategy.backtest.table_label import Truth, read_truth
 from tidemill.strategy.backtest.table_leaks import find_leaks

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidemill.core.errors import BadInput, BadValue
-from tidemill.loop.log.columns import DATE, NUMBER, TEXT, kind_of, safe_name
+from tidemill.loop.log.values import DATE, NUMBER, TEXT, kind_of, safe_name
 
 _MANY = 50
 """Rows below which a column is not called an id only because no value repeats."""

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidemill.core.errors import BadInput, BadValue, unknown
-from tidemill.loop.log.columns import NUMBER, TEXT, kind_of, read
+from tidemill.loop.log.values import NUMBER, TEXT, kind_of, read
 
 TASKS = ("binary", "multiclass", "regression")
 MANY = 50

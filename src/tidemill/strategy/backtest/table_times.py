@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from tidemill.core.durations import words
 from tidemill.core.errors import BadInput
-from tidemill.loop.log.columns import DATE, read, shown
+from tidemill.loop.log.values import DATE, read, shown
 from tidemill.strategy.backtest.table_told import Told, rows_of
 
 _REPEATED = 0.2
