@@ -22,7 +22,7 @@ from tidemill.core.records import MOMENT, RECORDS
 
 DIRECT = 2
 """Batches that are looked for among all records before these are gone through once: so much it costs."""
-MOST = 1 << 25
+MOST = 1 << 26
 """Ids that are known at most, at eight bytes each; beyond, each batch goes through all records."""
 _AT_ONCE = 1_000_000
 """Records that are gone through at a time, or those of one day."""
