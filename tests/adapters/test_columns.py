@@ -12,7 +12,8 @@ import pytest
 from tidemill import Newest, Outcome, Recent
 from tidemill.adapters.engines.arrow import ArrowEngine
 from tidemill.adapters.engines.duckdb import DuckDBEngine
-from tidemill.adapters.stores.columns import ColumnsAsOf, History, ReplayEvents
+from tidemill.adapters.stores.columns import ColumnsAsOf, ReplayEvents
+from tidemill.adapters.stores.history import History
 from tidemill.core.as_of import AsOf
 from tidemill.core.errors import Damaged
 from tidemill.core.records import LABELS

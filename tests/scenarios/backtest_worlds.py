@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tidemill import Accuracy, Every, Outcome, Strategy, Uniform
-from tidemill.adapters.stores.columns import History
+from tidemill.adapters.stores.history import History
 from tidemill.adapters.trainers.shared import Work
 from tidemill.core.ports import Job
 from tidemill.core.records import LABELS, MOMENT

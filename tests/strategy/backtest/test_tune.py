@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from tidemill import Recent
-from tidemill.adapters.stores.columns import History
+from tidemill.adapters.stores.history import History
 from tidemill.adapters.stores.memory_state import MemoryState
 from tidemill.core.errors import BadInput, BadValue, Damaged, NotFound
 from tidemill.loop.datasets import Latest

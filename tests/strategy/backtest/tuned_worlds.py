@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tidemill import Every, Outcome, Strategy, Uniform
-from tidemill.adapters.stores.columns import History
+from tidemill.adapters.stores.history import History
 from tidemill.core.costs import Costs
 from tidemill.core.records import LABELS, MOMENT
 from tidemill.loop.datasets import Latest, Nothing

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tidemill.adapters.stores.columns import History
+from tidemill.adapters.stores.history import History
 from tidemill.core.as_of import AsOf
 from tidemill.core.errors import NotFound
 from tidemill.core.ports import World

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from tidemill.adapters.stores.columns import History
+from tidemill.adapters.stores.history import History
 from tidemill.core.rule import is_rule
 from tidemill.loop.datasets import All, Recent
 from tidemill.loop.triggers import Every, Once

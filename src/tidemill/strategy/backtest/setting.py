@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tidemill.adapters.stores.columns import History
+from tidemill.adapters.stores.history import History
 from tidemill.core.costs import Costs
 from tidemill.core.durations import duration, words
 from tidemill.core.errors import BadInput, unknown

@@ -11,7 +11,7 @@ from typing import Protocol
 import pyarrow as pa
 from pyarrow import ipc
 
-from tidemill.adapters.stores.columns import History
+from tidemill.adapters.stores.history import History
 from tidemill.core.errors import Damaged
 from tidemill.core.ports import Json, StateStore
 

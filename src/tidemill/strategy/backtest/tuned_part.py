@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tidemill.adapters.stores.columns import History
+from tidemill.adapters.stores.history import History
 from tidemill.adapters.trainers.shared import Work
 from tidemill.core.durations import duration
 from tidemill.core.errors import BadInput

@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from tidemill.adapters.engines.arrow import ArrowEngine
 from tidemill.adapters.engines.duckdb import DuckDBEngine
-from tidemill.adapters.stores.columns import ColumnsAsOf, History, ReplayEvents
+from tidemill.adapters.stores.columns import ColumnsAsOf, ReplayEvents
+from tidemill.adapters.stores.history import History
 from tidemill.adapters.stores.memory import MemoryBlobs, MemoryInbox
 from tidemill.adapters.stores.memory_state import MemoryState
 from tidemill.adapters.trainers.shared import SharedJobs, Work
