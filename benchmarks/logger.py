@@ -1,7 +1,8 @@
 """What a record costs a service, and whether eight services lose or double one:
 
 the CPU of ``Logger.log`` against that of msgspec encoding the same record as JSON, in one run, with
-one thread and with eight; then 8 processes log 100,000 records each while turns run.
+one thread and with eight; then 8 processes log 100,000 records each while turns run, with the state
+in SQLite and then in PostgreSQL.
 
     python benchmarks/logger.py [--records 100000] [--processes 8] [--speed-only]
 """
@@ -22,6 +23,10 @@ import msgspec
 
 from tidemill import Logger, open
 from tidemill.project import create_project
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from servers import Postgres  # pyright: ignore[reportMissingImports]
 
 N = 40_000
 REPEATS = 5
@@ -102,10 +107,10 @@ def speed() -> None:
         print(f"log, {name}: {took:.2f} us, {took / whole:.2f}x the record")
 
 
-def many(processes: int, records: int) -> None:
+def many(processes: int, records: int, state: str | None = None) -> None:
     """Let services log while a mill turns; say how many records there are in the end."""
     with tempfile.TemporaryDirectory() as root:
-        folder = create_project(Path(root) / "mill", strategy=STRATEGY, salt="many")
+        folder = create_project(Path(root) / "mill", strategy=STRATEGY, salt="many", state=state)
         command = [sys.executable, "-c", SERVICE, str(folder)]
         begin = time.perf_counter()
         services = [subprocess.Popen([*command, str(k), str(records)]) for k in range(processes)]
@@ -120,7 +125,11 @@ def many(processes: int, records: int) -> None:
             (found,) = mill.sql(count).to_pylist()
         took = time.perf_counter() - begin
     ends = [s.wait() for s in services]
-    print(f"{processes} x {records:,} records, {turns} turns meanwhile: {found} in {took:.0f} s")
+    where = "SQLite" if state is None else "PostgreSQL"
+    print(
+        f"{processes} x {records:,} records, {turns} turns meanwhile, state in {where}: {found} in "
+        f"{took:.0f} s"
+    )
     if any(ends) or set(found.values()) != {processes * records}:
         raise SystemExit(f"lost or doubled: {found}, {ends}")
 
@@ -134,3 +143,8 @@ if __name__ == "__main__":
     speed()
     if not given.speed_only:
         many(given.processes, given.records)
+        server = Postgres()
+        try:
+            many(given.processes, given.records, server.url)
+        finally:
+            server.close()
