@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import threading
 import types
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -15,25 +13,21 @@ import numpy as np
 import pyarrow as pa
 
 from tidemill.adapters.spool.inbox import Spool
-from tidemill.adapters.spool.rows import FEATURE
 from tidemill.adapters.trainers.pickling import by_value
-from tidemill.adapters.trainers.pickling import load as load_model
 from tidemill.core.durations import duration
-from tidemill.core.errors import NotAllowed, NotFound
+from tidemill.core.errors import NotAllowed
 from tidemill.core.fingerprint import SOURCE
-from tidemill.core.machines import RELEASE
-from tidemill.core.model import Answers, answer
+from tidemill.core.model import Answers
 from tidemill.core.ports import SpeaksSql, World
-from tidemill.core.work import same_features
 from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.measures.profile import Profile
 from tidemill.monitoring.messages import Commands
+from tidemill.project.champion import Champion
 from tidemill.project.channels import Addressed
 from tidemill.project.config import STRATEGY, default_user, read_config
-from tidemill.project.rows import arrow, plain, spread, tags_of, text_of
+from tidemill.project.rows import arrow, batch_of, plain, record_of, rows_of, text_of
 from tidemill.strategy import importing, importing_profiles, loading, registry
 from tidemill.strategy.in_place import refuse
-from tidemill.strategy.models import model_of
 from tidemill.strategy.storing import Counts
 from tidemill.strategy.strategy import Strategy
 from tidemill.strategy.turn import Plan, plan, settle
@@ -59,8 +53,7 @@ class Mill:
         self.world = world
         self._strategy = strategy
         self._source = ""
-        self._champion: tuple[str, object, dict[str, str]] | None = None
-        self._lock = threading.Lock()
+        self._champion = Champion(world)
 
     @property
     def strategy(self) -> Strategy:
@@ -124,51 +117,26 @@ class Mill:
         ['a']
         """
         refuse(self.world.events, "records")
-        if isinstance(features, Mapping):
-            key = self._spool.new_id() if record_id is None else text_of(record_id, "record_id")
-            row = {
-                "record_id": key,
-                "predicted_at": self._moment(time),
-                "features": {
-                    text_of(k, "the name of a feature"): plain(v) for k, v in features.items()
-                },
-                "output": plain(output),
-                "score": plain(score),
-                "unit": plain(unit),
-                "tags": tags_of(tags),
-                "model": model,
-                "latency_ms": plain(latency_ms),
-                "payload": payload,
-            }
-            self._spool.write("records", row)
-            return [key]
-        table, said = arrow(features), tags_of(tags) or {}
-        n = table.num_rows
-        if not n:
-            return []
-        ids = [uuid.uuid4().hex for _ in range(n)] if record_id is None else record_id
-        now = self.world.clock.now()
-        whole = table.rename_columns([FEATURE + c for c in table.column_names])
-        extra = {
-            "record_id": ids,
-            "predicted_at": now if time is None else time,
+        said = {
             "output": output,
             "score": score,
             "unit": unit,
             "model": model,
             "latency_ms": latency_ms,
-            **{f"tag_{k}": v for k, v in said.items()},
         }
-        columns: dict[str, Any] = {"prefix": FEATURE}
-        if said:
-            columns["tags"] = [f"tag_{k}" for k in said]
-        for name, value in extra.items():
-            if value is not None:
-                whole = whole.append_column(name, spread(value, n, name))
-                if name in ("output", "score", "unit", "model", "latency_ms"):
-                    columns[name] = name
-        self._spool.write_batch("records", whole, columns, "log")
-        return [str(i) for i in whole["record_id"].to_pylist()]
+        if isinstance(features, Mapping):
+            key = self._spool.new_id() if record_id is None else text_of(record_id, "record_id")
+            at = self._moment(time)
+            row = record_of(features, key, at, tags=tags, payload=payload, **said)
+            self._spool.write("records", row)
+            return [key]
+        table = arrow(features)
+        if not table.num_rows:
+            return []
+        now = self.world.clock.now() if time is None else time
+        rows, columns = batch_of(table, record_id, now, tags=tags, **said)
+        self._spool.write_batch("records", rows, columns, "log")
+        return [str(i) for i in rows["record_id"].to_pylist()]
 
     def feedback(
         self,
@@ -224,7 +192,7 @@ class Mill:
         """
         instead = "mill.ask(features) answers without logging; "
         refuse(self.world.events, "records", instead=instead)
-        table = _rows(features)
+        table = rows_of(features)
         version, said = self.ask(table)
         outputs = [plain(v) for v in said.output]
         scores = [None if np.isnan(s) else float(s) for s in said.score]
@@ -252,32 +220,11 @@ class Mill:
         NotFound
             If no model is in front yet.
         """
-        table = _rows(features)
-        at_front = self.world.state.front()
-        if at_front is None or at_front.version is None:
-            raise NotFound(
-                "no model is in front yet.",
-                fix="let the mill train one: tidemill run; or sign one: tidemill releases list.",
-            )
-        version, model, kinds = self._load(at_front.version)
-        return version, answer(model, same_features(table, kinds))
+        return self._champion.ask(rows_of(features))
 
     def model(self, version: str) -> tuple[object, dict[str, str]]:
         """Return the model of a release and the features it takes, its digest checked."""
-        machine = self.world.state.machine(RELEASE, version)
-        if machine is None or "model" not in machine.payload:
-            raise NotFound(
-                f"release {version!r} has no model.", fix="see 'tidemill releases list'."
-            )
-        kept = machine.payload["model"]
-        data = model_of(self.world, version, kept["digest"])
-        return load_model(data), kept["features"]
-
-    def _load(self, version: str) -> tuple[str, object, dict[str, str]]:
-        with self._lock:
-            if self._champion is None or self._champion[0] != version:
-                self._champion = (version, *self.model(version))
-            return self._champion
+        return self._champion.model(version)
 
     def plan(self) -> Plan:
         """Say what a turn would do now, and why; nothing is changed."""
@@ -432,7 +379,3 @@ class Mill:
 
 def _read(table: Any) -> pa.Table | pa.RecordBatchReader:
     return table if isinstance(table, pa.RecordBatchReader) else arrow(table)
-
-
-def _rows(features: Any) -> pa.Table:
-    return arrow([features] if isinstance(features, Mapping) else features)

@@ -1,7 +1,8 @@
-"""What users hand over, as Arrow: tables, data frames, dicts and lists of them."""
+"""What users hand over, as rows: tables, data frames, dicts and lists of them, and what is said of them."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tidemill.adapters.spool.rows import FEATURE
 from tidemill.core.errors import BadInput
+from tidemill.core.ports import Json
 
 
 def arrow(data: Any) -> pa.Table:
@@ -39,6 +42,54 @@ def arrow(data: Any) -> pa.Table:
         f"{type(data).__name__} is no table.",
         fix="give a dict, a list of dicts, an Arrow table, or a pandas or polars DataFrame.",
     )
+
+
+def rows_of(features: Any) -> pa.Table:
+    """Turn the features of one prediction, or of many, into a table."""
+    return arrow([features] if isinstance(features, Mapping) else features)
+
+
+def record_of(features: Mapping[Any, Any], key: str, at: str, *, tags: Any, **said: Any) -> Json:
+    """Return what is logged of one prediction, in values that can be written down.
+
+    Examples
+    --------
+    >>> row = record_of({"x": np.float32(1.5)}, "a", "2026-01-01", tags=None, score=np.float64(0.5))
+    >>> row["features"], row["score"]
+    ({'x': 1.5}, 0.5)
+    """
+    given = {text_of(k, "the name of a feature"): plain(v) for k, v in features.items()}
+    row: Json = {"record_id": key, "predicted_at": at, "features": given}
+    row |= {name: plain(value) for name, value in said.items()}
+    return row | {"tags": tags_of(tags)}
+
+
+def batch_of(
+    features: pa.Table, ids: Any, at: Any, *, tags: Any, **said: Any
+) -> tuple[pa.Table, Json]:
+    """Return what is logged of many predictions, and which column of it means what.
+
+    Examples
+    --------
+    >>> rows, columns = batch_of(pa.table({"x": [1, 2]}), ["a", "b"], 0, tags={"k": "v"}, score=0.5)
+    >>> rows.column_names, columns
+    (['feature:x', 'record_id', 'predicted_at', 'score', 'tag_k'], \
+{'prefix': 'feature:', 'tags': ['tag_k'], 'score': 'score'})
+    """
+    n, words = features.num_rows, tags_of(tags) or {}
+    ids = [uuid.uuid4().hex for _ in range(n)] if ids is None else ids
+    found = {"record_id": ids, "predicted_at": at, **said}
+    found |= {f"tag_{k}": v for k, v in words.items()}
+    rows = features.rename_columns([FEATURE + c for c in features.column_names])
+    columns: Json = {"prefix": FEATURE}
+    if words:
+        columns["tags"] = [f"tag_{k}" for k in words]
+    for name, value in found.items():
+        if value is not None:
+            rows = rows.append_column(name, spread(value, n, name))
+            if name in said:
+                columns[name] = name
+    return rows, columns
 
 
 def spread(value: Any, n: int, name: str) -> pa.Array:
