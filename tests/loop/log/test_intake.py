@@ -15,7 +15,7 @@ from tidemill.core.errors import TidemillError
 from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.loop.log.facts import take_facts
 from tidemill.loop.log.records import take_records
-from tidemill.loop.log.values import safe_name
+from tidemill.loop.log.values import read, safe_name
 from tidemill.project import arrow
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
@@ -145,3 +145,15 @@ def test_values_of_one_column_keep_what_they_are():
 @pytest.mark.parametrize(("name", "kept"), [("a b", "a_b"), ("a(b)", "a_b"), ("=;", ""), ("é", "é")])  # fmt: skip
 def test_names_are_kept_as_storage_can_hold_them(name, kept):
     assert safe_name(name) == kept
+
+
+@pytest.mark.parametrize("chunks", [0, 1])
+def test_values_of_mixed_types_are_unfit_for_every_kind(chunks):
+    mixed = pa.UnionArray.from_sparse(
+        pa.array([0, 1], pa.int8()), [pa.array([1, 2]), pa.array(["a", "b"])]
+    )
+    column = pa.chunked_array([mixed] * chunks, mixed.type)
+    for kind in KINDS.values():
+        values, unfit = read(column, kind)
+        assert values.null_count == len(values) == 2 * chunks
+        assert unfit.sum() == 2 * chunks

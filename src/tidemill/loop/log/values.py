@@ -135,6 +135,8 @@ def read(
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if pa.types.is_union(column.type):  # of which Arrow makes no empty array
+        return pa.nulls(len(column), _TYPES[kind]), np.ones(len(column), dtype=bool)
     flat = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
     if pa.types.is_null(flat.type):
         return pa.nulls(len(flat), _TYPES[kind]), np.zeros(len(flat), dtype=bool)
