@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import statistics
 import time
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
 from tidemill.adapters.engines.duckdb import DuckDBEngine
+from tidemill.adapters.stores import delta
 from tidemill.adapters.stores.delta import DeltaEvents
 from tidemill.adapters.stores.files import FileBlobs, write_whole
 from tidemill.adapters.stores.memory import MemoryEvents
@@ -49,6 +52,23 @@ def test_a_commit_after_many_takes_no_longer_than_twice_the_first_ones(tmp_path:
     files = events.snapshot("records").files
     assert len(files) < 60 * len({Path(f).parent for f in files})
     assert list((tmp_path / "records" / "_delta_log").glob("*.checkpoint.parquet"))
+
+
+def test_only_days_in_many_files_are_merged_by_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delta, "TIDY", 8)
+    events, rows = DeltaEvents(tmp_path), data.records(40)
+    few, often = (rows.filter(pc.equal(rows["day"], d)) for d in rows["day"].unique()[:2])
+    for k in range(8):
+        events.append("records", often if k < 6 else few, writer="w", sequence=k)
+    counts = Counter(Path(f).parent for f in events.snapshot("records").files)
+    assert sorted(counts.values()) == [1, 2]
+    engine = DuckDBEngine()
+    stored = engine.arrow(engine.table(events.snapshot("records")))
+    assert len(stored) == 6 * len(often) + 2 * len(few)
+    events.compact("records")
+    assert len(events.snapshot("records").files) == 2
 
 
 def test_a_damaged_table_is_refused_in_one_line(tmp_path: Path) -> None:

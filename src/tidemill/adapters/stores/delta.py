@@ -34,6 +34,9 @@ _LOOKED_AT = 1024
 """Rows of a batch that say whether a column's values repeat."""
 TIDY = 100
 """Commits after which small files are merged, so that a commit does not get slower with them."""
+CROWDED = 4
+"""Files of a day from which on they are merged then: to merge two or three takes as long as to write
+them anew, and an import in order of time leaves no more."""
 SMALL = {"profiles": 32, "signals": 32, "edge_profiles": 32}
 """Tables of a few rows a look, which every look reads: they are not cut by day, but merged after so
 many commits, so that a look reads few files however many days there are."""
@@ -93,7 +96,7 @@ class DeltaEvents:
         delta = self._open.get(table)
         tidy = SMALL.get(table, TIDY)
         if delta is not None and delta.version() % tidy == tidy - 1:
-            self.compact(table)
+            self._merge(table, delta, _crowded(delta))
         return True
 
     def _write(
@@ -148,17 +151,24 @@ class DeltaEvents:
     def compact(self, table: str) -> None:
         delta = self._table(table)
         if delta is not None:
-            failpoint(f"events.{table}.compact.before")
-            try:
-                delta.optimize.compact(target_size=FULL if table in SMALL else None)
-                delta.create_checkpoint()
-                delta.vacuum(retention_hours=KEPT, dry_run=False)
-            except CommitFailedError:
-                # Another machine appends or merges at this moment: the next one does it.
-                self._open.pop(table, None)
-            except Exception as error:
-                raise self._failed(table, error) from error
-            failpoint(f"events.{table}.compact.after")
+            self._merge(table, delta, None)
+
+    def _merge(self, table: str, delta: DeltaTable, days: list[str] | None) -> None:
+        """Merge small files of some days, or of all."""
+        only = None if days is None else [("day", "in", days)]
+        failpoint(f"events.{table}.compact.before")
+        try:
+            if days != []:
+                size = FULL if table in SMALL else None
+                delta.optimize.compact(partition_filters=only, target_size=size)
+            delta.create_checkpoint()
+            delta.vacuum(retention_hours=KEPT, dry_run=False)
+        except CommitFailedError:
+            # Another machine appends or merges at this moment: the next one does it.
+            self._open.pop(table, None)
+        except Exception as error:
+            raise self._failed(table, error) from error
+        failpoint(f"events.{table}.compact.after")
 
     def erase(self, table: str, ids: Collection[str]) -> int:
         delta = self._table(_known(table))
@@ -302,6 +312,17 @@ def _countable(kind: pa.DataType) -> bool:
 def _done(delta: DeltaTable, writer: str, sequence: int) -> bool:
     done = delta.transaction_version(writer)
     return done is not None and done >= sequence
+
+
+def _crowded(delta: DeltaTable) -> list[str] | None:
+    """Return the days that lie in many files; None where a table is not cut by day."""
+    files = pa.table(delta.get_add_actions(flatten=True))
+    if "partition.day" not in files.column_names:
+        return None
+    counts = files["partition.day"].cast(pa.string()).value_counts()
+    return (
+        counts.filter(pc.greater_equal(counts.field("counts"), CROWDED)).field("values").to_pylist()
+    )
 
 
 def _schema(table: str) -> pa.Schema:
