@@ -10,7 +10,7 @@ _LONG = 80
 
 
 class TidemillError(Exception):
-    """Something the user can mend; always carries a ``fix``.
+    """Something the user can mend; always carries a ``fix``, and is one line.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ class TidemillError(Exception):
     """
 
     def __init__(self, what: str, *, fix: str) -> None:
-        self.what = what
-        self.fix = fix
-        super().__init__(what, fix)
+        # Names and values of others stand in it, and these may hold anything.
+        self.what, self.fix = _one_line(what), _one_line(fix)
+        super().__init__(self.what, self.fix)
 
     def __str__(self) -> str:
         return f"{self.what} Fix: {self.fix}"
@@ -67,6 +67,10 @@ class NotAllowed(TidemillError):
 
 class MissingExtra(TidemillError, ImportError):
     """An optional integration is used but not installed."""
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\r", "\\r").replace("\n", "\\n")
 
 
 def _restore(kind: type[TidemillError], what: str, fix: str) -> TidemillError:

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tidemill.core.errors import TidemillError
+from tidemill.core.errors import BadInput, TidemillError
 from tidemill.loop.log.columns import Columns, FactColumns
 from tidemill.loop.log.facts import take_facts
 from tidemill.loop.log.records import take_records
-from tidemill.loop.log.values import read, safe_name
+from tidemill.loop.log.values import plain_rows, read, safe_name
 from tidemill.project import arrow
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
@@ -157,3 +157,16 @@ def test_values_of_mixed_types_are_unfit_for_every_kind(chunks):
         values, unfit = read(column, kind)
         assert values.null_count == len(values) == 2 * chunks
         assert unfit.sum() == 2 * chunks
+
+
+def test_a_moment_in_a_zone_nobody_knows_is_set_aside_with_the_rest_of_its_row():
+    at = pa.array([1, 2], pa.timestamp("us", "Mars/Olympus"))
+    (row, other) = plain_rows(pa.table({"at": at, "x": [1.0, 2.0]}))
+    assert (row["x"], other["x"]) == (1.0, 2.0)
+    assert "Mars/Olympus" in row["at"]
+
+
+def test_an_error_is_one_line_whatever_the_names_in_it_are():
+    assert str(BadInput("no 'a\nb'.", fix="rename\r\n'a'.")) == (
+        "no 'a\\nb'. Fix: rename\\r\\n'a'."
+    )

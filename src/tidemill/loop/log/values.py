@@ -30,6 +30,8 @@ _EXACT = 2**53
 _DAYS = (-719_161, 2_932_895)
 """The first and the last day of the calendar but one, counted from 1970."""
 _A_DAY = {"day": 1, "s": 86_400, "ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
+_NOT_OF_PYTHON = (ValueError, OverflowError, KeyError)
+"""What pyarrow raises for a moment no calendar has, or in a zone that nobody knows."""
 _UNSAFE = re.compile(r"[\s,;{}()=]+")
 Mask = npt.NDArray[np.bool_]
 
@@ -79,7 +81,7 @@ def shown(value: pa.Scalar) -> str:
     """Write a value for a message, in at most 60 characters."""
     try:
         return repr(value.as_py())[:60]
-    except (ValueError, OverflowError):
+    except _NOT_OF_PYTHON:
         return f"a {value.type} that no calendar has"
 
 
@@ -94,7 +96,7 @@ def plain_rows(table: pa.Table) -> list[dict[str, Any]]:
 def _plain_values(column: pa.ChunkedArray) -> list[Any]:
     try:
         return column.to_pylist()
-    except (ValueError, OverflowError):
+    except _NOT_OF_PYTHON:
         return [shown(v) for v in column]
 
 
