@@ -22,7 +22,7 @@ from scale import write
 
 from tidemill import Uniform
 from tidemill.adapters.engines.spark import SparkEngine
-from tidemill.adapters.engines.spark_session import local_session
+from tidemill.adapters.sources.spark_session import local_session
 from tidemill.core.ports import Snapshot
 from tidemill.core.records import RECORDS, conform
 from tidemill.faces.comparing import drift

@@ -77,7 +77,7 @@ def engine_of(config: dict[str, Any]) -> Engine:
     said = config["engine"]
     if said["kind"] == "spark":
         from tidemill.adapters.engines.spark import SparkEngine
-        from tidemill.adapters.engines.spark_session import session_of
+        from tidemill.adapters.sources.spark_session import session_of
 
         return SparkEngine(session_of(said["master"], said["conf"]))
     from tidemill.adapters.engines.duckdb import DuckDBEngine

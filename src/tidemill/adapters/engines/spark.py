@@ -15,7 +15,6 @@ import pyarrow as pa
 from ibis.expr import operations as ops
 from ibis.expr import types as ir
 
-from tidemill.adapters.engines.spark_session import local_session
 from tidemill.adapters.engines.spark_sql import asked_for, readable, unanswered
 from tidemill.core.ports import Snapshot
 
@@ -31,17 +30,12 @@ class SparkEngine:
     Parameters
     ----------
     session
-        A ``pyspark.sql.SparkSession``, such as that of your cluster; without one the session
-        that is active, else one on this machine. Its time zone becomes UTC: windows are cut in it.
-
-    Raises
-    ------
-    MissingExtra
-        If PySpark is not installed, or there is no Java to run Spark with.
+        A ``pyspark.sql.SparkSession``, such as that of your cluster. Its time zone becomes UTC:
+        windows are cut in it.
     """
 
-    def __init__(self, session: Any = None) -> None:
-        self._session = local_session() if session is None else session
+    def __init__(self, session: Any) -> None:
+        self._session = session
         self._connection: Any = ibis.pyspark.connect(self._session)
         # A text of the data such as ${x} is a text, not the name of a setting.
         self._session.conf.set("spark.sql.variable.substitute", "false")
