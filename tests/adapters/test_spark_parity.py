@@ -17,7 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tidemill.adapters.engines.duckdb import DuckDBEngine
-from tidemill.adapters.engines.spark import SparkEngine, local_session
+from tidemill.adapters.engines.spark import SparkEngine
+from tidemill.adapters.sources.addresses import read
+from tidemill.adapters.sources.spark_session import local_session
 from tidemill.adapters.stores.delta import DeltaEvents
 from tidemill.core.as_of import AsOf
 from tidemill.core.errors import MissingExtra
@@ -35,6 +37,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import spark_counts
 import spark_project
+import spark_sources
 
 pytest.importorskip("pyspark", reason="pyspark is not installed")
 if shutil.which("java") is None:
@@ -354,6 +357,8 @@ def test_spark_says_what_duckdb_says(engines, stored, tmp_path, subtests, capsys
             promise(Bench(make=DeltaEvents, folder=folder, engine=engines[1]))
     with subtests.test("tables are counted alike"):
         spark_counts.both_count_alike(engines[1]._session, tmp_path / "counts")
+    with subtests.test("tables stay where they are"):
+        spark_sources.tables_stay_in_spark(engines[1]._session, tmp_path / "sources", capsys)
     with subtests.test("a project lives the same life"):
         spark_project.both_live_alike(tmp_path / "lives", capsys)
 
@@ -361,4 +366,6 @@ def test_spark_says_what_duckdb_says(engines, stored, tmp_path, subtests, capsys
 def test_without_pyspark_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyspark.sql", None)
     with pytest.raises(MissingExtra, match=r"tidemill\[spark\]"):
-        SparkEngine()
+        local_session()
+    with pytest.raises(MissingExtra, match=r"tidemill\[spark\]"):
+        read("spark://?table=shop.predictions")

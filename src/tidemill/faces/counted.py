@@ -52,7 +52,7 @@ class Asked:
     show
         Is told each query on a database.
     engine
-        What counts Parquet files and Delta tables: "duckdb" or "spark".
+        What counts: "duckdb" Parquet files and Delta tables, "spark" those and its own tables.
     """
 
     time: str | None = None
@@ -215,15 +215,27 @@ def _of_path(path: str, asked: Asked, beside: Any) -> Rows:
 
 
 def _on_spark(path: str, asked: Asked) -> Rows:
-    """Open Parquet files or a Delta table with Spark, which reads them where they are."""
-    from tidemill.adapters.engines.spark_profile import open_profiler
-    from tidemill.adapters.engines.spark_session import session_of
+    """Open files or a table of its catalog with Spark, which reads them where they are."""
+    from tidemill.adapters.engines.spark_profile import SparkProfiler, open_profiler
     from tidemill.adapters.sources.parquet import parquet_files
+    from tidemill.adapters.sources.spark_session import session_of
 
     if asked.engine != "spark":
         raise unknown("engine", asked.engine, ("duckdb", "spark"))
+    if path.startswith("spark://"):
+        if asked.most or asked.show:
+            raise BadValue(
+                "--scan-cap and --show-sql are for rows that are fetched, and Spark counts them.",
+                fix="leave them out, or --engine.",
+            )
+        from tidemill.adapters.sources.ibis_address import framed
+
+        return SparkProfiler(*framed(path, asked.table))
     if asked.table or asked.most or asked.show:
-        raise BadValue("Spark counts files, no tables of databases.", fix="leave --engine out.")
+        raise BadValue(
+            "Spark counts files and its own tables, no tables of databases.",
+            fix="leave --engine out.",
+        )
     if "://" in path:
         return open_profiler(session_of(), (path,), few=None)
     files = parquet_files(path)

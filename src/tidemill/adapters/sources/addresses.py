@@ -94,7 +94,8 @@ def read(
     path
         A Parquet, CSV or JSON lines file; a folder of them; a Delta table; a pattern such as
         ``logs/*.parquet``; any of these at ``s3://``; or the address of a database as Ibis
-        takes it, such as ``duckdb://file.db`` or ``postgres://user@host/db?table=rows``.
+        takes it, such as ``duckdb://file.db`` or ``postgres://user@host/db?table=rows``; or
+        ``spark://?table=rows``, a table of the catalog of a Spark session.
     table
         The table of the database, with its schema before a dot where it needs one.
     texts

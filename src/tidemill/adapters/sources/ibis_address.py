@@ -12,8 +12,9 @@ from typing import Any
 import ibis
 import pyarrow as pa
 
-from tidemill.adapters.sources.addresses import hidden
-from tidemill.core.errors import BadInput, BadValue, MissingExtra, NotFound, unknown
+from tidemill.adapters.sources.addresses import hidden, parted
+from tidemill.adapters.sources.spark_session import session_of
+from tidemill.core.errors import BadInput, BadValue, MissingExtra, NotFound, TidemillError, unknown
 
 _LONGEST = 300
 
@@ -45,6 +46,8 @@ def find(connection: Any, address: str, table: str | None) -> Any:
             # Ibis 12 asks DuckDB in words that DuckDB 1.5 calls old.
             warnings.simplefilter("ignore", DeprecationWarning)
             known = list(connection.list_tables(**({"database": schema} if schema else {})))
+    except TidemillError:
+        raise
     except Exception as error:  # noqa: BLE001 - each vendor raises its own
         raise failed(address, error) from None
     if table is None:
@@ -64,6 +67,13 @@ def find(connection: Any, address: str, table: str | None) -> Any:
         raise failed(address, error) from None
 
 
+def framed(address: str, table: str | None) -> tuple[Any, Any]:
+    """Return the session of a table of Spark, and the table as its DataFrame: nothing is fetched."""
+    address, table = parted(address, table)
+    connection = connect(address)
+    return connection.session, connection.frame(find(connection, address, table))
+
+
 def _fetched(
     wanted: Any, address: str, most: int | None, show: Callable[[str], object] | None
 ) -> pa.Table:
@@ -76,7 +86,7 @@ def _fetched(
             wanted = wanted.limit(most + 1)
         tell(str(ibis.to_sql(wanted)))
         rows = wanted.to_pyarrow()
-    except (BadInput, BadValue):
+    except TidemillError:
         raise
     except Exception as error:  # noqa: BLE001 - each vendor raises its own
         raise failed(address, error) from None
@@ -104,8 +114,10 @@ def connect(address: str) -> Any:
             # Ibis alone would make a file that is not there.
             uri = f"{_file(rest).absolute().as_uri()}?mode=ro"
             return ibis.sqlite.from_connection(sqlite3.connect(uri, uri=True))
+        if kind == "spark":
+            return _spark(address if rest else None)
         return _only_reading(kind, ibis.connect(address))
-    except (BadInput, NotFound):
+    except TidemillError:
         raise
     except ImportError:
         backend = {"postgresql": "postgres"}.get(kind, kind)
@@ -142,6 +154,19 @@ def _duckdb(path: Path) -> Any:
     return connection
 
 
+def _spark(master: str | None) -> Any:
+    session = session_of(master)
+    context = getattr(session, "_sc", None)  # a session of Spark Connect has none
+    if master is not None and context is not None and context.master != master:
+        raise BadInput(
+            f"{master} cannot be read: Spark runs at {context.master} in this process already.",
+            fix="write spark://?table=NAME, or name the same master under [engine].",
+        )
+    from tidemill.adapters.sources.spark_tables import SparkTables  # needs PySpark
+
+    return SparkTables().connect(session)
+
+
 def _file(rest: str) -> Path:
     path = Path(rest.partition("?")[0])
     if not path.is_file():
@@ -151,7 +176,9 @@ def _file(rest: str) -> Path:
 
 def failed(address: str, error: Exception) -> BadInput:
     """Say what a vendor said, without the login."""
-    said = " ".join(str(error).split())
+    # Spark tells a page, of which the line with its mark says it.
+    marked = re.search(r"\[[A-Z][A-Z_.]{3,}\] [^\n]*", str(error))
+    said = " ".join((marked[0] if marked else str(error)).split())
     login = re.search(r"://([^/?#]*)@", address)
     for secret in (login[1], login[1].partition(":")[2]) if login else ():
         said = said.replace(secret, "***") if secret else said

@@ -88,8 +88,9 @@ def drift(
     show_sql
         Write each query on a database to standard error before it is sent.
     engine
-        What counts Parquet files and Delta tables: duckdb, or spark, which reads them where they
-        are; the master is what SPARK_REMOTE or spark-submit says, else this machine.
+        What counts Parquet files and Delta tables: duckdb, or spark, which reads them, and tables
+        of its own at spark://?table=NAME, where they are; the master is what SPARK_REMOTE or
+        spark-submit says, else this machine.
     html
         Write a page with both distributions of each column, too: one file, no network.
     map
