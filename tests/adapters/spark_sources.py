@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ RECORDS: dict[str, Any] = {
 }
 LABELS: dict[str, Any] = {"id": "rid", "value": "late", "available_at": "known", "timezone": "UTC"}
 ADDRESS = "spark://?table=shop.{}"
-ZONE = "spark.sql.session.timeZone"
+ZONE, PARTITIONS = "spark.sql.session.timeZone", "spark.sql.shuffle.partitions"
 
 
 def tables_stay_in_spark(session: Any, folder: Path, capsys: Any) -> None:
@@ -68,12 +69,13 @@ def tables_stay_in_spark(session: Any, folder: Path, capsys: Any) -> None:
         pq.write_table(rows, folder / f"{name}.parquet")
         file = folder / f"{name}.parquet"
         session.sql(f"CREATE TABLE shop.{name} USING parquet LOCATION '{file}'")
-    zone = session.conf.get(ZONE)
+    zone, parts = (session.conf.get(name) for name in (ZONE, PARTITIONS))
     session.conf.set(ZONE, "America/New_York")
     before = _there(session)
     try:
         _a_question_brings_the_rows_of_its_window(given["predictions"])
         assert session.conf.get(ZONE) == "America/New_York"
+        assert session.conf.get(PARTITIONS) == parts == "1"
         _commands_read_them(folder, capsys)
         assert _there(session) == before
         _projects_decide_alike(folder, given)
@@ -116,7 +118,8 @@ def _rows() -> tuple[pa.Table, pa.Table]:
 
 def _a_question_brings_the_rows_of_its_window(predictions: pa.Table) -> None:
     table = Asked(address=ADDRESS.format("predictions"), most=N)
-    found = table.rows(None)
+    with ThreadPoolExecutor(1) as pool:  # no session is active in a thread that began none
+        found = pool.submit(table.rows, None).result()
     assert found.schema.equals(predictions.schema)
     assert str(found.to_pylist()) == str(predictions.to_pylist())  # a null is none, a NaN is one
     gap = datetime(2024, 3, 10, 3, tzinfo=UTC)  # from 2 to 3 no clock of the session's zone shows

@@ -73,7 +73,7 @@ def session_of(master: str | None = None, settings: dict[str, str] | None = None
     # Workers must be of this Python, not of whichever is first in the path.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = sql.SparkSession.builder.appName("tidemill")
-    if sql.SparkSession.getActiveSession() is None:
+    if not _runs(sql.SparkSession):
         for name, value in _told(master, settings or {}).items():
             builder = builder.config(name, value)
     try:
@@ -90,6 +90,13 @@ def session_of(master: str | None = None, settings: dict[str, str] | None = None
             f"Spark did not start at {master or 'the usual place'}: {said}.",
             fix="check master and conf under [engine], and that the cluster can be reached.",
         ) from error
+
+
+def _runs(sessions: Any) -> bool:
+    """Tell whether there is a session, which is told nothing: it is the user's."""
+    # Active is what this thread began; the first one is anybody's, unless its Spark was stopped.
+    first = getattr(getattr(sessions, "_instantiatedSession", None), "_sc", None)
+    return sessions.getActiveSession() is not None or getattr(first, "_jsc", None) is not None
 
 
 def _told(master: str | None, settings: dict[str, str]) -> dict[str, str]:
