@@ -152,10 +152,10 @@ def test_what_was_known_then_never_holds_a_label_that_came_later():
     waits = tiny.turning(1, weeks=7, per_week=50, delay=timedelta(days=3))
 
     class Then(tiny.Rows):
-        def _known_then(self, k: int) -> Any:
-            known = super()._known_then(k)
-            self.known = {**getattr(self, "known", {}), k: known}
-            return known
+        def _rows(self) -> Any:
+            rows, terms = super()._rows()
+            self.known = dict(zip(rows.scored, rows._then, strict=True))
+            return rows, terms
 
     ours = Then(tiny.given_of(waits), [tiny.strategy_of()], tiny.setting_of())
     report = ours.run()
