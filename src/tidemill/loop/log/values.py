@@ -32,7 +32,7 @@ _DAYS = (-719_161, 2_932_895)
 _A_DAY = {"day": 1, "s": 86_400, "ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
 _NOT_OF_PYTHON = (ValueError, OverflowError, KeyError)
 """What pyarrow raises for a moment no calendar has, or in a zone that nobody knows."""
-_UNSAFE = re.compile(r"[\s,;{}()=]+")
+_UNSAFE = re.compile(r"[\s,;{}()=\x00]+")
 Mask = npt.NDArray[np.bool_]
 
 
@@ -282,7 +282,7 @@ def _words(kind: str) -> str:
 
 
 def safe_name(name: str) -> str:
-    """Return a feature's name as it is stored: without spaces and brackets.
+    """Return a feature's name as it is stored: without spaces, brackets, or what ends a name elsewhere.
 
     Examples
     --------
