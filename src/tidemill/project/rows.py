@@ -75,8 +75,16 @@ def batch_of(
     >>> rows.column_names, columns
     (['feature:x', 'record_id', 'predicted_at', 'score', 'tag_k'], \
 {'prefix': 'feature:', 'tags': ['tag_k'], 'score': 'score'})
+
+    Raises
+    ------
+    BadInput
+        If two columns have one name, or a value is there for other rows than these.
     """
     n, words = features.num_rows, tags_of(tags) or {}
+    names = features.column_names
+    for name in sorted({c for c in names if names.count(c) > 1}):
+        raise BadInput(f"the column {name!r} is there more than once.", fix="rename one.")
     ids = [uuid.uuid4().hex for _ in range(n)] if ids is None else ids
     found = {"record_id": ids, "predicted_at": at, **said}
     found |= {f"tag_{k}": v for k, v in words.items()}

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,7 +29,9 @@ from tidemill.adapters.spool.segment import (
     frames,
     read,
 )
+from tidemill.core.errors import BadInput
 from tidemill.core.ports import Parcel
+from tidemill.project import create_project, open_project
 
 
 def done_with(parcels: list[Parcel]) -> dict[str, int]:
@@ -282,3 +285,24 @@ def test_rows_are_read_without_a_collection_of_garbage_and_it_goes_on_after(
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_columns_of_one_name_are_refused_and_if_they_are_in_a_file_block_nothing(
+    tmp_path: Path,
+) -> None:
+    strategy = "from tidemill import *\nstrategy = Strategy(training=lambda d, p: None)\n"
+    project = create_project(tmp_path / "mill", strategy=strategy, salt="s")
+    twins = pa.table([pa.array([1.0, 2.0]), pa.array([None, 3.0])], names=["x", "x"])
+    with open_project(project) as mill:
+        with pytest.raises(BadInput, match="'x' is there more than once"):
+            mill.log(twins)
+        at = pa.array(["2024-01-01T00:00Z"] * 2)
+        rows = twins.rename_columns(["feature:x", "feature:x"]).append_column(
+            "record_id", [["a", "b"]]
+        )
+        columns = {"prefix": "feature:"}
+        mill._spool.write_batch("records", rows.append_column("predicted_at", [at]), columns, "log")
+        mill.run()
+        assert mill.sql("select record_id from records").to_pylist() == [{"record_id": "a"}]
+        quarantine = mill.world.engine.table(mill.world.events.snapshot("quarantine"))
+        assert "as is another one" in mill.world.engine.arrow(quarantine)["reason"][0].as_py()

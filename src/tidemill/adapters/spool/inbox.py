@@ -12,7 +12,7 @@ import os
 import time
 import uuid
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -173,8 +173,18 @@ def _batch(path: Path) -> Parcel:
     with pa.OSFile(str(path), "rb") as source:
         rows = ipc.open_file(source).read_all()
     meta: dict[str, Any] = json.loads(rows.schema.metadata[b"tidemill"])
-    rows = rows.replace_schema_metadata(None)
+    rows = rows.replace_schema_metadata(None).rename_columns(_apart(rows.column_names))
     return Parcel(rows=rows, writer=path.stem, sequence=1, **meta)
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """Tell columns of one name apart; rows with both are then set aside, and block nothing."""
+    apart: list[str] = []
+    for name in names:
+        while name in apart:
+            name += "_"  # noqa: PLW2901 - until it is a name of its own
+        apart.append(name)
+    return apart
 
 
 def _lines_over(path: Path, done: Mapping[str, int]) -> bool:
