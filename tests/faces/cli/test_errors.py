@@ -65,6 +65,11 @@ def test_what_is_not_there(tidemill, built, words, told):
     assert told in wrong(tidemill(*words.split(), "--project", built.project), 1)
 
 
+def test_a_name_that_is_no_text(tidemill, built):
+    line = wrong(tidemill("releases", "approve", "\udcff", "--project", built.project), 2)
+    assert "is not text in UTF-8" in line
+
+
 def test_a_project_is_not_made_twice(tidemill, built, tmp_path):
     assert "already" in wrong(tidemill("init", built.project), 1)
     (tmp_path / "file").write_text("")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -42,6 +43,8 @@ _GROUPS = (
 )
 _VALUED = ("--project",)
 _FLAGS = ("--json", "--debug")
+_HALVES = re.compile("[\ud800-\udfff]")
+"""What Python reads an argument as that is not UTF-8."""
 
 
 def build(*, listing: bool = True) -> App:
@@ -132,6 +135,8 @@ def _explain(error: Exception) -> tuple[str, str, Exit]:
     if isinstance(error, OSError) and error.filename is not None:
         what = f"{error.filename}: {error.strerror}."
         return what, "check the path, its permissions and the free space.", Exit.ERROR
+    if isinstance(error, UnicodeEncodeError) and _HALVES.search(error.object):
+        return f"{error.object!a} is not text in UTF-8.", "give it in UTF-8.", Exit.USAGE
     what = f"internal error, {type(error).__name__}: {str(error).rstrip('.')}."
     return what, "run again with --debug and report what it prints.", Exit.INTERNAL
 
