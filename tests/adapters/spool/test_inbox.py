@@ -301,7 +301,10 @@ def test_columns_of_one_name_are_refused_and_if_they_are_in_a_file_block_nothing
             "record_id", [["a", "b"]]
         )
         columns = {"prefix": "feature:"}
-        mill._spool.write_batch("records", rows.append_column("predicted_at", [at]), columns, "log")
+        assert isinstance(mill.world.inbox, Spool)
+        mill.world.inbox.write_batch(
+            "records", rows.append_column("predicted_at", [at]), columns, "log"
+        )
         mill.run()
         assert mill.sql("select record_id from records").to_pylist() == [{"record_id": "a"}]
         quarantine = mill.world.engine.table(mill.world.events.snapshot("quarantine"))
