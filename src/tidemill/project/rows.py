@@ -13,6 +13,7 @@ import pyarrow as pa
 from tidemill.adapters.spool.rows import FEATURE
 from tidemill.core.errors import BadInput
 from tidemill.core.ports import Json
+from tidemill.loop.log.values import each_once
 
 
 def arrow(data: Any) -> pa.Table:
@@ -82,9 +83,7 @@ def batch_of(
         If two columns have one name, or a value is there for other rows than these.
     """
     n, words = features.num_rows, tags_of(tags) or {}
-    names = features.column_names
-    for name in sorted({c for c in names if names.count(c) > 1}):
-        raise BadInput(f"the column {name!r} is there more than once.", fix="rename one.")
+    each_once(features.column_names)
     ids = [uuid.uuid4().hex for _ in range(n)] if ids is None else ids
     found = {"record_id": ids, "predicted_at": at, **said}
     found |= {f"tag_{k}": v for k, v in words.items()}

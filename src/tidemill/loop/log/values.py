@@ -36,6 +36,18 @@ _UNSAFE = re.compile(r"[\s,;{}()=\x00]+")
 Mask = npt.NDArray[np.bool_]
 
 
+def each_once(names: Sequence[str]) -> None:
+    """Refuse two columns of one name.
+
+    Raises
+    ------
+    BadInput
+        If there are any.
+    """
+    for name in sorted({n for n in names if names.count(n) > 1}):
+        raise BadInput(f"the column {name!r} is there more than once.", fix="rename one.")
+
+
 @dataclass
 class Reading:
     """Rows being read: the reasons for which some cannot be taken, and what to tell."""
@@ -45,9 +57,7 @@ class Reading:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        names = self.rows.column_names
-        for name in sorted({n for n in names if names.count(n) > 1}):
-            raise BadInput(f"the column {name!r} is there more than once.", fix="rename one.")
+        each_once(self.rows.column_names)
         self.rows = ordinary(self.rows)
 
     def refuse(self, bad: Mask | Sequence[int], reason: str) -> None:

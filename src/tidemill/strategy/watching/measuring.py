@@ -221,8 +221,8 @@ def measured(
     try:
         label, answer, weight = judged_answers(metric, rows)
         if answer is None:
-            raise_why = f"{metric.name} needs a {metric.needs}, and none was logged"
-            return Point(start=start, end=end, value=math.nan, n=n, why=raise_why)
+            why = f"{metric.name} needs a {metric.needs}, and none was logged"
+            return Point(start=start, end=end, value=math.nan, n=n, why=why)
         parts = _blocks(label) if units is None else units
         found = with_interval(metric, label, answer, weight, parts)
     except Exception as error:  # noqa: BLE001 - a metric of the user's may fail in any way
