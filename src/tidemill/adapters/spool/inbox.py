@@ -179,12 +179,12 @@ def _batch(path: Path) -> Parcel:
 
 def _apart(names: Sequence[str]) -> list[str]:
     """Tell columns of one name apart; rows with both are then set aside, and block nothing."""
-    apart: list[str] = []
+    apart: dict[str, None] = {}
     for name in names:
         while name in apart:
             name += "_"  # noqa: PLW2901 - until it is a name of its own
-        apart.append(name)
-    return apart
+        apart[name] = None
+    return list(apart)
 
 
 def _lines_over(path: Path, done: Mapping[str, int]) -> bool:
